@@ -1,0 +1,1 @@
+"""Crucible: a local studio that trains and compares Stable Diffusion fine-tunes."""

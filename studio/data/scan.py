@@ -1,0 +1,120 @@
+"""The only file that knows how pictures and captions are found in a folder."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from studio import starter
+from studio.errors import DataError
+from studio.section import Section
+
+ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
+CAPTION_ENDINGS = (".txt", ".caption")
+HOLD_BACK = 6  # of an own folder, one picture in six is kept back to judge by ...
+HOLD_FROM = 5  # ... when it holds at least this many
+
+
+class DataSpec(Section):
+    """What is learnt: the pictures, their captions, and the word for the subject."""
+
+    folder: str = "corgi"
+    """Folder of pictures with captions beside them (name.txt), or an embedded example: `corgi`, `starter-style`."""
+    held_out: str = ""
+    """Folder of pictures to judge by, never trained on; empty keeps back one in six of your own."""
+    trigger: str = Field("sks", min_length=1, max_length=60)
+    """The word that will call the subject or style."""
+    class_word: str = Field("", max_length=60)
+    """What kind of thing the subject is, such as dog; empty when the trigger stands alone."""
+    resolution: int = Field(0, ge=0, le=4096, multiple_of=8)
+    """Side of a square of the area in pixels that is trained; 0 takes the base model's own."""
+    flip: bool = False
+    """Also train each picture mirrored; not for faces with a parting, text or anything with a left and a right."""
+    buckets: bool = True
+    """Keep each picture's shape (aspect buckets) instead of cropping all to a square."""
+    caption_dropout: float = Field(0.0, ge=0, le=1)
+    """Share of the examples that are shown without caption, so that guidance keeps working; 0.05 to 0.1 is usual."""
+    shuffle: bool = False
+    """Shuffle the comma-separated parts of a caption each time, all but the first."""
+
+    def completed(self) -> "DataSpec":
+        """With what an embedded example knows of itself filled in."""
+        known = starter.CLASS_WORDS.get(self.folder, "")
+        return self if self.class_word or not known else self.model_copy(update={"class_word": known})
+
+    @property
+    def subject(self) -> str:
+        """Trigger and class word, as a prompt names the subject."""
+        return f"{self.trigger} {self.class_word}".strip()
+
+    def fill(self, prompt: str) -> str:
+        """Replace {trigger} by the subject and {class} by the class word."""
+        return prompt.replace("{trigger}", self.subject).replace("{class}", self.class_word or self.trigger)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One picture with its caption (None where there is none)."""
+
+    path: Path
+    caption: str | None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The pictures to train on and those held back to judge by."""
+
+    train: tuple[Example, ...]
+    held_out: tuple[Example, ...]
+
+
+def resolve_folder(folder: str) -> Path:
+    """The folder behind a name or a path; raises DataError when there is none."""
+    path = starter.DATASETS.get(folder) or starter.HELD_OUT.get(folder.removesuffix("-held-out")) or Path(folder).expanduser()
+    if not folder.strip():
+        raise DataError("No dataset is chosen; give a folder of pictures, or `corgi` for the example.")
+    if not path.is_dir():
+        raise DataError(f"There is no folder '{folder}'; give a folder of pictures, or `corgi` for the example.")
+    return path
+
+
+def scan(folder: Path) -> tuple[Example, ...]:
+    """Every picture under ``folder`` with its caption, in the natural order of names; hidden files are left out."""
+    files = (path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+    shown = (p for p in files if not any(part.startswith(".") for part in p.relative_to(folder).parts) and p.is_file())
+    return tuple(Example(path, read_caption(path)) for path in sorted(shown, key=_natural))
+
+
+def read_caption(picture: Path) -> str | None:
+    """The caption beside ``picture`` (name.txt or name.caption) on one line, or None."""
+    for ending in CAPTION_ENDINGS:
+        path = picture.with_suffix(ending)
+        if path.is_file():
+            data = path.read_bytes()
+            for encoding in ("utf-8-sig", "gb18030"):
+                try:
+                    return " ".join(data.decode(encoding).split())
+                except UnicodeDecodeError:
+                    continue
+            raise DataError(f"The caption '{path}' is not readable text; save it as UTF-8.")
+    return None
+
+
+def dataset(spec: DataSpec) -> Dataset:
+    """The pictures of ``spec``, split; raises DataError when there is nothing to train on."""
+    folder = resolve_folder(spec.folder)
+    found = scan(folder)
+    if not found:
+        raise DataError(f"'{spec.folder}' holds no pictures; add PNG, JPEG or WebP files to it.")
+    if spec.held_out or spec.folder in starter.HELD_OUT:
+        held = scan(resolve_folder(spec.held_out) if spec.held_out else starter.HELD_OUT[spec.folder])
+        return Dataset(found, held)
+    if len(found) < HOLD_FROM:
+        return Dataset(found, ())
+    held = found[HOLD_BACK - 1 :: HOLD_BACK] or found[-1:]
+    return Dataset(tuple(example for example in found if example not in held), held)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in re.split(r"(\d+)", str(path))]

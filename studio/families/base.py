@@ -1,0 +1,107 @@
+"""The only file that says what a model family must bring, and what a loaded base model consists of."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from studio.hardware import Plan
+from studio.section import Section
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+class BaseSpec(Section):
+    """The model that is trained on."""
+
+    model: str = "starter"
+    """The base model: `starter` (embedded), a diffusers folder, a .safetensors file, or a hub id that is already downloaded."""
+
+
+@dataclass(frozen=True)
+class Cond:
+    """Conditioning of a batch: ``hidden`` (B, L, d), and for families that have one ``pooled`` (B, p)."""
+
+    hidden: Tensor
+    pooled: Tensor | None = None
+
+    @staticmethod
+    def stack(conds: Sequence["Cond"]) -> "Cond":
+        """Join single conditionings into a batch."""
+        pooled = [c.pooled for c in conds if c.pooled is not None]
+        return Cond(torch.cat([c.hidden for c in conds]), torch.cat(pooled) if pooled else None)
+
+
+@dataclass
+class Models:
+    """A loaded base model. Methods touch the modules; nobody else does.
+
+    ``text_encoders`` and ``tokenizers`` are keyed by their pipeline names (text_encoder, text_encoder_2).
+    ``alphas_cumprod`` is (T,); ``prediction`` is epsilon or v_prediction; ``resolution`` is the native size in pixels.
+    """
+
+    family: "Family"
+    source: str
+    unet: nn.Module
+    vae: nn.Module
+    text_encoders: dict[str, nn.Module]
+    tokenizers: dict[str, Any]
+    scheduler: Any
+    alphas_cumprod: Tensor
+    prediction: str
+    resolution: int
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def latent_channels(self) -> int:
+        """Channels of a latent."""
+        return int(self.vae.config.latent_channels)
+
+    @property
+    def shrink(self) -> int:
+        """Pixels per latent cell along one side."""
+        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Everything that a method may touch, by pipeline name."""
+        return {"unet": self.unet, **self.text_encoders}
+
+
+class Family(ABC):
+    """A stateless value: one family of models, such as SD 1.x."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+
+    @abstractmethod
+    def load(self, base: BaseSpec, plan: Plan) -> Models:
+        """Load, freeze and place the base model; raises ModelError with what to do."""
+
+    @abstractmethod
+    def encode(self, models: Models, prompts: Sequence[str]) -> Cond:
+        """Turn prompts into conditioning; gradients flow where something on the text side learns."""
+
+    @abstractmethod
+    def predict(self, models: Models, noisy: Tensor, t: Tensor, cond: Cond) -> Tensor:
+        """Ask the UNet: ``noisy`` (B, C, h, w), ``t`` (B,) -> (B, C, h, w)."""
+
+    @abstractmethod
+    def pipeline(self, models: Models) -> "DiffusionPipeline":
+        """A diffusers pipeline around the same modules, not copies."""
+
+    def moments(self, models: Models, pixels: Tensor) -> Tensor:
+        """Encode ``pixels`` (B, 3, H, W) in -1..1 to the scaled mean and deviation of their latents, (B, 2C, h, w) fp32."""
+        weight = next(models.vae.parameters())
+        with torch.no_grad():
+            posterior = models.vae.encode(pixels.to(weight.device, weight.dtype)).latent_dist
+        config = models.vae.config
+        shift = getattr(config, "shift_factor", None) or 0.0
+        mean = (posterior.mean.float() - shift) * config.scaling_factor
+        return torch.cat([mean, posterior.std.float() * config.scaling_factor], 1)

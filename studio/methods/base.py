@@ -1,0 +1,98 @@
+"""The only file that says what a training method must bring."""
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from studio.families.base import Models
+from studio.section import Section
+
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class ParamGroup:
+    """Parameters that share a learning rate; ``part`` is unet, text or tokens, names are canonical."""
+
+    part: str
+    params: Mapping[str, nn.Parameter]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an export goes: ``folder / name`` plus the format's ending, in ``dtype``, with string ``metadata``."""
+
+    folder: Path
+    name: str
+    dtype: torch.dtype
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+Writer = Callable[["Method", Target], Path]
+
+
+class Method(ABC):
+    """One way to teach a frozen base model: which tensors learn, and where they touch it.
+
+    A subclass is declared as ``class LoRA(Method, kind="lora")``. It may not assume that a batch is its own.
+    """
+
+    kind: ClassVar[str] = ""
+    title: ClassVar[str]
+    colour: ClassVar[str]
+    sentence: ClassVar[str]
+    usage: ClassVar[str]
+    families: ClassVar[frozenset[str]]
+    exports: ClassVar[Mapping[str, Writer]]
+
+    class Options(Section):
+        """What can be set for the method; ``kind`` names it."""
+
+        kind: str
+
+    def __init_subclass__(cls, kind: str = "") -> None:
+        cls.kind = kind
+
+    def __init__(self, models: Models, options: Any, trigger: str, seed: int) -> None:
+        self.models = models
+        self.options = options
+        self.trigger = trigger
+        self.seed = seed
+
+    @abstractmethod
+    def attach(self) -> list[ParamGroup]:
+        """Touch the frozen model; what learns is float32 and requires gradients. Deterministic in ``seed``."""
+
+    @abstractmethod
+    def detach(self) -> None:
+        """Take everything back: the base model is again what it was, bit for bit."""
+
+    @abstractmethod
+    def detached(self) -> contextlib.AbstractContextManager[None]:
+        """While open, the model answers as the base model, bit for bit."""
+
+    def prompt(self, text: str) -> str:
+        """The prompt that the text encoder shall see for the user's ``text``."""
+        return text
+
+    @abstractmethod
+    def state(self) -> Weights:
+        """What was learnt, by canonical name, float32 on the CPU."""
+
+    @abstractmethod
+    def restore(self, weights: Weights) -> None:
+        """Put back what ``state`` gave, exactly; raises ModelError when names or shapes differ."""
+
+    @contextlib.contextmanager
+    def attached(self) -> Iterator[list[ParamGroup]]:
+        """Attach for the length of a block, and detach whatever happens in it."""
+        try:
+            yield self.attach()
+        finally:
+            self.detach()

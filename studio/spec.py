@@ -1,0 +1,253 @@
+"""The only file that knows a run's whole specification: its sections, its TOML, and what is wrong with it before a start."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import tomlkit
+from pydantic import Field, SerializeAsAny, ValidationError, field_validator
+
+from studio.data.scan import DataSpec, resolve_folder
+from studio.errors import DataError, SpecError
+from studio.families.base import BaseSpec
+from studio.hardware import MachineSpec
+from studio.methods import method, registry
+from studio.methods.base import Method
+from studio.objective import ObjectiveSpec
+from studio.section import Section, merge, nest, sentence
+
+T = TypeVar("T", bound=Section)
+PRESETS = Path(__file__).resolve().parent.parent / "presets"
+
+
+class OptimSpec(Section):
+    """How what learns is changed at each step."""
+
+    name: Literal["adamw", "adamw8bit", "paged-adamw8bit", "sgd"] = "adamw"
+    """The optimizer; the 8-bit ones (bitsandbytes) need a quarter of AdamW's memory for their state."""
+    lr: float = Field(1e-4, gt=0, le=100)
+    """Learning rate: how far each step goes."""
+    lr_text: float = Field(0.0, ge=0, le=100)
+    """Learning rate of the text encoder where it learns; 0 means the same as the rest."""
+    weight_decay: float = Field(0.01, ge=0, le=1)
+    """Pull the weights towards zero at each step; what a method adds starts at zero, so this restrains it."""
+    beta1: float = Field(0.9, ge=0, lt=1)
+    """Memory of the gradient's direction."""
+    beta2: float = Field(0.999, ge=0, lt=1)
+    """Memory of the gradient's size."""
+    clip: float = Field(1.0, ge=0)
+    """Shorten gradients that are longer than this; 0 never does."""
+
+
+class ScheduleSpec(Section):
+    """How long, how much at once, and how the learning rate moves."""
+
+    steps: int = Field(1000, ge=1, le=10_000_000)
+    """Number of optimizer updates."""
+    batch_size: int = Field(1, ge=1, le=1024)
+    """Pictures at once on each device; more is steadier and needs more memory."""
+    accumulation: int = Field(1, ge=1, le=1024)
+    """Batches that add up to one update: a big batch on a small card."""
+    kind: Literal["constant", "linear", "cosine"] = "constant"
+    """How the learning rate goes on after the warm-up."""
+    warmup: int = Field(0, ge=0)
+    """Steps in which the learning rate rises from zero."""
+
+
+class SampleSpec(Section):
+    """The pictures drawn along the way, at the same prompts and seeds for every method."""
+
+    every: int = Field(200, ge=0)
+    """Steps between two rounds of samples; 0 draws them only before the first and after the last step."""
+    prompts: tuple[str, ...] = (
+        "a photo of {trigger}",
+        "a photo of {trigger}, blue background",
+        "a photo of {trigger} in snow",
+        "a photo of a {class}",
+    )
+    """One prompt a line; {trigger} stands for trigger and class word, {class} for the class word alone."""
+    seeds: tuple[int, ...] = (42,)
+    """Each prompt is drawn once with each of these seeds."""
+    negative: str = ""
+    """What the samples should not show."""
+    steps: int = Field(25, ge=1, le=200)
+    """Denoising steps of a sample."""
+    guidance: float = Field(5.0, ge=1, le=30)
+    """How strictly a sample follows its prompt (classifier-free guidance)."""
+
+
+class SaveSpec(Section):
+    """What is kept on disk."""
+
+    every: int = Field(500, ge=0)
+    """Steps between two checkpoints; 0 keeps only the last one."""
+    keep: int = Field(2, ge=1)
+    """How many checkpoints stay; older ones are removed."""
+    formats: tuple[str, ...] = ()
+    """Files to write at the end; empty means every format that the method has."""
+
+
+class RunSpec(Section):
+    """One run, whole; equal to its TOML."""
+
+    name: str = Field("", max_length=80)
+    """Name of the run and of its files; empty takes the method's."""
+    seed: int = Field(42, ge=0, lt=2**63)
+    """Decides noise, timesteps, order and initial weights; equal seeds see equal noise, whatever the method."""
+    base: BaseSpec = BaseSpec()
+    data: DataSpec = DataSpec()
+    method: SerializeAsAny[Method.Options]
+    objective: ObjectiveSpec = ObjectiveSpec()
+    optim: OptimSpec = OptimSpec()
+    schedule: ScheduleSpec = ScheduleSpec()
+    sample: SampleSpec = SampleSpec()
+    save: SaveSpec = SaveSpec()
+    machine: MachineSpec = MachineSpec()
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _by_kind(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            if "kind" not in value:
+                raise ValueError(f"it needs a kind: one of {', '.join(registry())}")
+            return method(value["kind"]).Options(**value)
+        return value
+
+    def problems(self) -> list[str]:
+        """What would stop the run before any work, one sentence each; empty when it can start."""
+        found = []
+        try:
+            resolve_folder(self.data.folder)
+        except DataError as error:
+            found.append(str(error))
+        unknown = [name for name in self.save.formats if name not in method(self.method.kind).exports]
+        if unknown:
+            known = ", ".join(method(self.method.kind).exports)
+            found.append(f"{self.method.kind} cannot be saved as {', '.join(unknown)}; use {known}.")
+        if self.schedule.warmup >= self.schedule.steps:
+            found.append(f"schedule.warmup ({self.schedule.warmup}) must be less than schedule.steps ({self.schedule.steps}).")
+        return found
+
+    def prompts(self) -> tuple[str, ...]:
+        """The sample prompts with trigger and class word filled in."""
+        return tuple(self.data.fill(prompt) for prompt in self.sample.prompts)
+
+    def to_toml(self) -> str:
+        """The complete spec, defaults written out."""
+        return tomlkit.dumps(self.model_dump(mode="json"))
+
+
+class Preset(Section):
+    """What a preset says of itself, beside the settings it changes."""
+
+    name: str
+    """File name without the ending: METHOD-FAMILY-TIER."""
+    title: str = ""
+    """A few words for the tile."""
+    when: str = ""
+    """One sentence: when to take it."""
+    memory_gb: float = 0
+    """Graphics memory that it was made for; 0 runs anywhere."""
+    settings: dict[str, Any] = {}
+    """The settings that differ from the defaults, nested."""
+
+    @property
+    def family(self) -> str:
+        """The model family in the name, such as starter or sd15."""
+        return self.name.split("-")[-2] if self.memory_gb else self.name.split("-")[-1]
+
+    def spec(self, **over: Any) -> RunSpec:
+        """The run that this preset describes, with nested settings laid over it."""
+        return make_spec(merge(self.settings, over))
+
+
+class Experiment(Section):
+    """One dataset, one base, one set of prompts and seeds, and runs that differ in nothing else."""
+
+    name: str
+    """Name of the experiment."""
+    created: float = 0.0
+    """Seconds since the epoch."""
+    seed: int = 42
+    """The seed that every run shares (repeat k adds k)."""
+    base: BaseSpec = BaseSpec()
+    data: DataSpec = DataSpec()
+    sample: SampleSpec = SampleSpec()
+    runs: tuple[str, ...] = ()
+    """Run folders in the order in which they are trained."""
+
+    def to_toml(self) -> str:
+        """The experiment's file."""
+        return tomlkit.dumps(self.model_dump(mode="json"))
+
+    @classmethod
+    def from_toml(cls, text: str) -> "Experiment":
+        """Read it back; raises SpecError."""
+        return _validated(cls, _parsed(text, "experiment.toml"))
+
+
+def make_spec(settings: dict[str, Any]) -> RunSpec:
+    """Validate nested settings into a RunSpec with its examples' own words filled in; raises SpecError."""
+    spec = _validated(RunSpec, settings)
+    name = spec.name or spec.method.kind
+    return spec.model_copy(update={"name": name, "data": spec.data.completed()})
+
+
+def spec_from_toml(text: str, where: str = "spec.toml") -> RunSpec:
+    """Read a spec; raises SpecError with one sentence that names the setting."""
+    return make_spec(_parsed(text, where))
+
+
+def preset(name: str, folder: Path = PRESETS) -> Preset:
+    """The preset of that name; raises SpecError that names near ones."""
+    path = folder / f"{name}.toml"
+    if not path.is_file():
+        import difflib
+
+        known = [file.stem for file in folder.glob("*.toml")]
+        near = difflib.get_close_matches(name, known, 3, 0.3) or sorted(known)
+        raise SpecError(f"There is no preset '{name}'; did you mean {', '.join(near)}?")
+    data = _parsed(path.read_text(encoding="utf-8"), path.name)
+    about = data.pop("preset", {})
+    return _validated(Preset, {"name": name, **about, "settings": data})
+
+
+def presets(folder: Path = PRESETS) -> list[Preset]:
+    """All presets, by name."""
+    return [preset(path.stem, folder) for path in sorted(folder.glob("*.toml"))]
+
+
+def load_spec(source: str, over: Mapping[str, Any] | None = None) -> RunSpec:
+    """A preset's name or a TOML file, with ``{"optim.lr": 1e-3}`` laid over it; raises SpecError."""
+    path = Path(source)
+    if source.endswith(".toml") or path.is_file():
+        if not path.is_file():
+            raise SpecError(f"There is no file '{source}'.")
+        settings = _parsed(path.read_text(encoding="utf-8"), path.name)
+        settings.pop("preset", None)
+    else:
+        settings = preset(source).settings
+    return make_spec(merge(settings, nest(dict(over or {}))))
+
+
+def parse_value(text: str) -> Any:
+    """Read the right side of ``--set key=value`` as TOML where it is TOML, else as plain text."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _parsed(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"{where} is not valid TOML: {error}.") from error
+
+
+def _validated(cls: type[T], data: dict[str, Any]) -> T:
+    try:
+        return cls.model_validate(data)
+    except ValidationError as error:
+        raise SpecError(sentence(error)) from error
