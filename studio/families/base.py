@@ -1,5 +1,6 @@
 """The only file that says what a model family must bring, and what a loaded base model consists of."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,6 +70,39 @@ class Models:
         """Pixels per latent cell along one side."""
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
 
+    @property
+    def side_step(self) -> int:
+        """A picture's sides must be multiples of this, so that VAE and UNet can halve it at every level."""
+        return int(self.shrink * 2 ** (len(self.unet.config.block_out_channels) - 1))
+
+    def fingerprint(self) -> str:
+        """Names the VAE by its weights."""
+        digest = hashlib.sha256(str(self.vae.config.scaling_factor).encode())
+        for name, tensor in self.vae.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.detach().float().sum().cpu().numpy().tobytes())
+            digest.update(tensor.flatten()[:8].detach().float().cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def moments(self, pixels: Tensor) -> Tensor:
+        """Encode ``pixels`` (B, 3, H, W) in -1..1 to the scaled mean and deviation of their latents, (B, 2C, h, w) fp32."""
+        weight = next(self.vae.parameters())
+        with torch.no_grad():
+            posterior = self.vae.encode(pixels.to(weight.device, weight.dtype)).latent_dist
+        config = self.vae.config
+        shift = getattr(config, "shift_factor", None) or 0.0
+        mean = (posterior.mean.float() - shift) * config.scaling_factor
+        return torch.cat([mean, posterior.std.float() * config.scaling_factor], 1)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """The way back: (B, C, h, w) scaled latents -> (B, 3, H, W) in 0..1."""
+        weight = next(self.vae.parameters())
+        config = self.vae.config
+        shift = getattr(config, "shift_factor", None) or 0.0
+        with torch.no_grad():
+            plain = latents.to(weight.device, weight.dtype) / config.scaling_factor + shift
+            return (self.vae.decode(plain).sample.float() / 2 + 0.5).clamp(0, 1)
+
     def modules(self) -> dict[str, nn.Module]:
         """Everything that a method may touch, by pipeline name."""
         return {"unet": self.unet, **self.text_encoders}
@@ -95,13 +129,3 @@ class Family(ABC):
     @abstractmethod
     def pipeline(self, models: Models) -> "DiffusionPipeline":
         """A diffusers pipeline around the same modules, not copies."""
-
-    def moments(self, models: Models, pixels: Tensor) -> Tensor:
-        """Encode ``pixels`` (B, 3, H, W) in -1..1 to the scaled mean and deviation of their latents, (B, 2C, h, w) fp32."""
-        weight = next(models.vae.parameters())
-        with torch.no_grad():
-            posterior = models.vae.encode(pixels.to(weight.device, weight.dtype)).latent_dist
-        config = models.vae.config
-        shift = getattr(config, "shift_factor", None) or 0.0
-        mean = (posterior.mean.float() - shift) * config.scaling_factor
-        return torch.cat([mean, posterior.std.float() * config.scaling_factor], 1)

@@ -3,14 +3,17 @@
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from studio.data.scan import DataSpec
+from studio.errors import ModelError
 from studio.families.base import Models
+from studio.formats.metadata import About
 from studio.section import Section
 
 Weights = dict[str, Tensor]
@@ -26,12 +29,12 @@ class ParamGroup:
 
 @dataclass(frozen=True)
 class Target:
-    """Where an export goes: ``folder / name`` plus the format's ending, in ``dtype``, with string ``metadata``."""
+    """Where an export goes: ``folder / name`` plus the format's ending, in ``dtype``, and what it says of itself."""
 
     folder: Path
     name: str
     dtype: torch.dtype
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    about: About
 
 
 Writer = Callable[["Method", Target], Path]
@@ -59,11 +62,12 @@ class Method(ABC):
     def __init_subclass__(cls, kind: str = "") -> None:
         cls.kind = kind
 
-    def __init__(self, models: Models, options: Any, trigger: str, seed: int) -> None:
+    def __init__(self, models: Models, options: Any, data: DataSpec, seed: int) -> None:
         self.models = models
         self.options = options
-        self.trigger = trigger
+        self.data = data
         self.seed = seed
+        self.live: dict[str, nn.Parameter] = {}  # what learns, by canonical name; ``attach`` fills it, ``detach`` empties it
 
     @abstractmethod
     def attach(self) -> list[ParamGroup]:
@@ -81,13 +85,18 @@ class Method(ABC):
         """The prompt that the text encoder shall see for the user's ``text``."""
         return text
 
-    @abstractmethod
     def state(self) -> Weights:
         """What was learnt, by canonical name, float32 on the CPU."""
+        return {name: parameter.detach().to("cpu", torch.float32, copy=True) for name, parameter in self.live.items()}
 
-    @abstractmethod
     def restore(self, weights: Weights) -> None:
         """Put back what ``state`` gave, exactly; raises ModelError when names or shapes differ."""
+        shapes = {name: parameter.shape for name, parameter in self.live.items()}
+        if shapes != {name: tensor.shape for name, tensor in weights.items()}:
+            raise ModelError(f"The saved weights do not fit these {self.title} settings; continue them with their own.")
+        with torch.no_grad():
+            for name, parameter in self.live.items():
+                parameter.copy_(weights[name])
 
     @contextlib.contextmanager
     def attached(self) -> Iterator[list[ParamGroup]]:

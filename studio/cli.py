@@ -1,0 +1,271 @@
+"""The only file that turns words on a command line into calls; it imports lazily and holds no logic."""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from studio.errors import CrucibleError, SpecError, UserError
+
+OUTPUTS = Path(__file__).resolve().parent.parent / "outputs"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns 0 good, 2 the user's mistake, 1 ours, 130 interrupted."""
+    quiet()
+    arguments = parser().parse_args(argv)
+    try:
+        result: int = arguments.call(arguments)
+        return result
+    except KeyboardInterrupt:
+        print("Interrupted; `resume` goes on from the last checkpoint.", file=sys.stderr)
+        return 130
+    except CrucibleError as error:
+        print(str(error), file=sys.stderr)
+        return error.exit_code
+
+
+def quiet() -> None:
+    """Keep libraries from talking to the network or over the program's own words."""
+    for name, value in {
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_OFFLINE": "1",
+        "DO_NOT_TRACK": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "DIFFUSERS_VERBOSITY": "error",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }.items():
+        os.environ.setdefault(name, value)
+    for name in ("bitsandbytes", "xformers", "torchao", "diffusers", "transformers", "accelerate"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole grammar."""
+    top = argparse.ArgumentParser(
+        prog="launch.py", description="Crucible: train it every way, keep the best. Without a word, the page opens."
+    )
+    words = top.add_subparsers(metavar="WORD")
+    top.set_defaults(call=ui, port=None, listen=False, no_browser=False, token="", outputs=OUTPUTS)
+    add = words.add_parser
+
+    word = add("ui", help="open the page (the default)")
+    _page(word)
+    _page(top)
+    word.set_defaults(call=ui)
+
+    word = add("train", help="train one run from a preset or a spec file")
+    word.add_argument("spec", metavar="PRESET_OR_SPEC.toml")
+    _settings(word)
+    word.set_defaults(call=train)
+
+    word = add("resume", help="go on with an interrupted, stopped or finished run")
+    word.add_argument("run", type=Path, metavar="RUN_DIR")
+    word.add_argument("--steps", type=int, help="go on to this many steps in all")
+    word.add_argument("--json", action="store_true", help="one JSON object a line")
+    word.set_defaults(call=resume)
+
+    word = add("compare", help="train several presets under the same noise and seeds, and compare them")
+    word.add_argument("presets", nargs="+", metavar="PRESET")
+    _settings(word)
+    word.add_argument("--repeats", type=int, default=1, help="train each preset with this many seeds, for the spread")
+    word.set_defaults(call=compare)
+
+    word = add("report", help="write table.csv and report.html of an experiment again")
+    word.add_argument("experiment", type=Path, metavar="EXPERIMENT_DIR")
+    word.add_argument("--json", action="store_true", help="the table as JSON")
+    word.set_defaults(call=report)
+
+    word = add("generate", help="draw a picture with a base model and files stacked on it")
+    word.add_argument("--base", default="starter", help="the base model")
+    word.add_argument("--use", action="append", default=[], metavar="FILE_OR_RUN", help="a file or run to stack; repeatable")
+    word.add_argument("--prompt", required=True)
+    word.add_argument("--negative", default="")
+    word.add_argument("--seed", type=int, default=42)
+    word.add_argument("--steps", type=int, default=25)
+    word.add_argument("--guidance", type=float, default=5.0)
+    word.add_argument("--out", type=Path, default=Path("picture.png"), metavar="FILE")
+    word.add_argument("--json", action="store_true", help="the result as JSON")
+    word.set_defaults(call=generate)
+
+    word = add("export", help="write a run's files for other programs again")
+    word.add_argument("run", type=Path, metavar="RUN_DIR")
+    word.add_argument("--as", dest="formats", action="append", default=[], metavar="FORMAT", help="repeatable; default: all")
+    word.add_argument("--json", action="store_true", help="one JSON object a line")
+    word.set_defaults(call=export)
+
+    word = add("doctor", help="say what this machine has, what is missing and what to type")
+    word.add_argument("--json", action="store_true", help="everything as JSON")
+    word.set_defaults(call=doctor)
+    return top
+
+
+def _page(word: argparse.ArgumentParser) -> None:
+    word.add_argument("--port", type=int, help="port to use; default: the first free one from 7860")
+    word.add_argument("--listen", action="store_true", help="answer other machines too; demands --token")
+    word.add_argument("--token", default="", help="secret that other machines must give")
+    word.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    word.add_argument("--outputs", type=Path, default=OUTPUTS, help="folder of experiments")
+
+
+def _settings(word: argparse.ArgumentParser) -> None:
+    for option, key, kind, text in (
+        ("--base", "base.model", str, "base model: starter, a folder, a .safetensors file"),
+        ("--data", "data.folder", str, "folder of pictures, or corgi / starter-style"),
+        ("--trigger", "data.trigger", str, "the word that will call the subject"),
+        ("--class-word", "data.class_word", str, "what kind of thing the subject is"),
+        ("--steps", "schedule.steps", int, "optimizer updates"),
+        ("--seed", "seed", int, "seed of noise, order and initial weights"),
+    ):
+        word.add_argument(option, dest=key, type=kind, help=text)
+    word.add_argument("--set", action="append", default=[], metavar="SECTION.FIELD=VALUE", help="any other setting; repeatable")
+    word.add_argument("--out", type=Path, metavar="DIR", help="folder to make; default: a new one under outputs/")
+    word.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    from studio.spec import parse_value
+
+    found = {key: value for key, value in vars(arguments).items() if value is not None and (key == "seed" or "." in key)}
+    for text in arguments.set:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise SpecError(f"--set takes section.field=value, not '{text}'.")
+        found[key.strip()] = parse_value(value.strip())
+    return found
+
+
+def ui(arguments: argparse.Namespace) -> int:
+    """Open the page."""
+    from studio.ui.app import serve
+
+    if arguments.listen and not arguments.token:
+        raise UserError("--listen lets other machines in; add --token WORD so that only those who know it get the page.")
+    serve(arguments.outputs, arguments.port, arguments.listen, not arguments.no_browser, arguments.token)
+    return 0
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Train one run."""
+    from studio.engine.run import begin, train
+    from studio.engine.worker import Resident
+    from studio.spec import load_spec
+
+    spec = load_spec(arguments.spec, _overrides(arguments))
+    store = begin(spec, arguments.out, OUTPUTS)
+    return _follow(((store.path.name, event) for event in train(store, Resident())), arguments.json, store.path)
+
+
+def resume(arguments: argparse.Namespace) -> int:
+    """Go on with a run."""
+    from studio.engine.run import extend, train
+    from studio.engine.worker import Resident
+    from studio.store import RunStore
+
+    store = RunStore(arguments.run)
+    extend(store, arguments.steps)
+    return _follow(((store.path.name, event) for event in train(store, Resident())), arguments.json, store.path)
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    """Train several presets and compare them."""
+    from studio.compare import experiment
+    from studio.compare.table import build, to_markdown
+    from studio.engine.worker import Resident
+    from studio.spec import load_spec
+    from studio.store import ExperimentStore
+
+    if arguments.out and ExperimentStore(arguments.out).exists:
+        store = ExperimentStore(arguments.out)
+    else:
+        specs = [load_spec(name, _overrides(arguments)) for name in arguments.presets]
+        folder, name = (arguments.out.parent, arguments.out.name) if arguments.out else (OUTPUTS, Path(specs[0].data.folder).name)
+        store = experiment.create(folder, name, specs, arguments.repeats)
+    code = _follow(experiment.run(store, Resident()), arguments.json, store.path)
+    if not arguments.json:
+        print(to_markdown(build(store)))
+    return code
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Write table and report again."""
+    from studio.compare import experiment
+    from studio.compare.table import build, to_markdown
+    from studio.store import ExperimentStore
+
+    store = ExperimentStore(arguments.experiment)
+    store.text()
+    _follow(experiment.conclude(store), arguments.json, store.path)
+    if not arguments.json:
+        print(to_markdown(build(store)))
+    return 0
+
+
+def generate(arguments: argparse.Namespace) -> int:
+    """Draw one picture."""
+    from studio.engine.generate import generate
+    from studio.spec import SampleSpec
+
+    spec = SampleSpec(negative=arguments.negative, steps=arguments.steps, guidance=arguments.guidance)
+    picture = generate(arguments.base, arguments.use, arguments.prompt, arguments.seed, spec)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(arguments.out)
+    print(json.dumps({"path": str(arguments.out), "seed": arguments.seed}) if arguments.json else arguments.out)
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write a run's files again."""
+    from studio.engine.run import export_again
+    from studio.engine.worker import Resident
+    from studio.store import RunStore
+
+    store = RunStore(arguments.run)
+    events = export_again(store, Resident(), tuple(arguments.formats))
+    return _follow(((store.path.name, event) for event in events), arguments.json, store.path)
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Say what this machine has."""
+    from studio.engine.machine import this_hardware
+    from studio.doctor import findings
+
+    hardware = this_hardware()
+    if arguments.json:
+        print(json.dumps({"hardware": asdict(hardware), "findings": [asdict(found) for found in findings(hardware)]}))
+        return 0
+    for found in findings(hardware):
+        print(f"{found.verdict:8} {found.part:14} {found.found}\n{'':24}{found.advice}" if found.advice else
+              f"{found.verdict:8} {found.part:14} {found.found}")
+    return 0
+
+
+def _follow(events: Iterable[tuple[str, Any]], as_json: bool, folder: Path) -> int:
+    """Show events until they end; 0 when the last run finished or was stopped by wish, 1 when one failed."""
+    show: Callable[[str, Any], None]
+    if as_json:
+        from studio.events import to_line
+
+        def show(run: str, event: Any) -> None:
+            print(json.dumps({"run": run} | json.loads(to_line(event)), ensure_ascii=False), flush=True)
+    else:
+        from studio.console import Console
+
+        show = Console().show
+    failed = False
+    for run, event in events:
+        show(run, event)
+        failed = failed or event.kind == "failed"
+    if not as_json:
+        print(f"Everything is in {folder}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

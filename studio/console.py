@@ -1,0 +1,59 @@
+"""The only file that shows a run's events on a terminal: one progress bar at a time, and a sentence for what matters."""
+
+from typing import Any
+
+from tqdm import tqdm
+
+from studio.events import Decided, Event, Exported, Failed, Finished, Note, Progress, Sampled, Saved, Started, Step, Stopped
+
+
+class Console:
+    """Keeps the bar of the work in hand."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._what = ""
+
+    def show(self, run: str, event: Event) -> None:
+        """Move the bar or print a line."""
+        if isinstance(event, Started):
+            self._total, self._begun = event.total, event.step
+        if isinstance(event, Step):
+            self._move(run, event.step, self._total, self._begun)
+            self._bar.set_postfix(loss=f"{event.loss:.4f}", lr=f"{event.lr:.2g}", refresh=False)
+        elif isinstance(event, Progress):
+            self._move(f"{run}: {event.stage}", event.done, event.total, 0)
+        text = _sentence(event)
+        if text:
+            tqdm.write(f"{run}: {text}")
+        if isinstance(event, Finished | Stopped | Failed):
+            self._close()
+
+    def _move(self, what: str, done: int, total: int, begun: int) -> None:
+        if what != self._what:
+            self._close()
+            self._bar, self._what = tqdm(desc=what, total=total, initial=begun, dynamic_ncols=True, leave=False), what
+        self._bar.update(done - self._bar.n)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        self._bar, self._what = None, ""
+
+
+def _sentence(event: Event) -> str:
+    if isinstance(event, Decided):
+        return event.reason
+    if isinstance(event, Note):
+        return event.text
+    if isinstance(event, Sampled):
+        return f"samples of step {event.step}"
+    if isinstance(event, Saved):
+        return f"checkpoint {event.path}"
+    if isinstance(event, Exported):
+        return f"{event.format} file {event.path}; use it as {event.usage}"
+    if isinstance(event, Stopped):
+        return f"stopped at step {event.step}; resume goes on"
+    if isinstance(event, Finished):
+        return f"finished at step {event.step} after {event.seconds:.0f} s of training"
+    return event.text if isinstance(event, Failed) else ""

@@ -1,0 +1,29 @@
+"""The only file that knows what text a picture is shown with at a given step."""
+
+import random
+
+from studio.data.scan import DataSpec, Example
+
+
+def caption(example: Example, spec: DataSpec, rng: random.Random) -> str:
+    """The prompt for one showing of ``example``: its caption with the trigger in it, shuffled or dropped as ``spec`` says.
+
+    Every call takes the same number of values from ``rng``, so that one setting does not move another's chances.
+    """
+    dropped = rng.random() < spec.caption_dropout
+    order = rng.random()
+    if dropped:
+        return ""
+    text = with_trigger(example.caption, spec)
+    if not spec.shuffle:
+        return text
+    first, *rest = [part.strip() for part in text.split(",") if part.strip()]
+    random.Random(order).shuffle(rest)
+    return ", ".join([first, *rest])
+
+
+def with_trigger(text: str | None, spec: DataSpec) -> str:
+    """``text`` with the trigger in front where it is missing; a picture without caption is `a photo of TRIGGER CLASS`."""
+    if not text:
+        return f"a photo of {spec.subject}"
+    return text if spec.trigger.lower() in text.lower() else f"{spec.subject}, {text}"

@@ -1,0 +1,27 @@
+"""The only file that knows which examples come at which step: a pure function, nothing random is stored."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def plan(buckets: Sequence[Sequence[int]], batch_size: int) -> list[list[int]]:
+    """Chop each bucket into batches as equal as possible; every index occurs once, and no batch is dropped or padded."""
+    batches: list[list[int]] = []
+    for bucket in buckets:
+        count = -(-len(bucket) // batch_size)
+        batches += [part.tolist() for part in np.array_split(np.asarray(bucket, dtype=int), count)]
+    return batches
+
+
+def batch(buckets: Sequence[Sequence[int]], batch_size: int, seed: int, turn: int) -> list[int]:
+    """The example indices of the ``turn``-th batch since the start of training, over all epochs, ranks and accumulation.
+
+    In each epoch every example comes once; what shares a batch, and the order, are drawn anew from (seed, epoch).
+    """
+    per_epoch = len(plan(buckets, batch_size))
+    epoch, place = divmod(turn, per_epoch)
+    rng = np.random.default_rng([seed, epoch, 0x0D])
+    shuffled = [rng.permutation(np.asarray(bucket, dtype=int)).tolist() for bucket in buckets]
+    batches = plan(shuffled, batch_size)
+    return batches[rng.permutation(per_epoch)[place]]

@@ -1,0 +1,105 @@
+"""The only file that prepares what a run works on: the base model, the encoded pictures, samples and held-out loss."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from studio.data.cache import Encoded, encode
+from studio.data.caption import caption, with_trigger
+from studio.data.order import batch as batch_of
+from studio.data.scan import Example, dataset
+from studio.engine.draw import caption_rng, draw, fixed_draw
+from studio.engine.learner import Batch, Learner
+from studio.engine.machine import Machine
+from studio.engine.sample import draw_pictures, wanted
+from studio.events import Event, Picture, Progress, Sampled, Validated
+from studio.families.base import Models
+from studio.methods.base import Method
+from studio.objective import Draw
+from studio.spec import RunSpec
+from studio.store import RunStore, published
+
+TURNS = 8  # timesteps at which each held-out picture is judged
+
+
+@dataclass
+class Bench:
+    """A base model and a dataset, ready. ``fill`` must have been drained before the rest is used."""
+
+    spec: RunSpec
+    models: Models
+    machine: Machine
+    cache: Path
+
+    def fill(self) -> Iterator[Event]:
+        """Encode the pictures, or take them from the cache."""
+        found = dataset(self.spec.data)
+        total = len(found.train) + len(found.held_out)
+        self.train: list[Encoded] = []
+        self.held_out: list[Encoded] = []
+        for goal, examples in ((self.train, found.train), (self.held_out, found.held_out)):
+            for encoded in encode(examples, self.spec.data, self.models, self.cache):
+                goal.append(encoded)
+                yield Progress(stage="caching", done=len(self.train) + len(self.held_out), total=total)
+        shapes: dict[tuple[int, int], list[int]] = {}
+        for index, encoded in enumerate(self.train):
+            shapes.setdefault(encoded.shape, []).append(index)
+        self.buckets = [shapes[shape] for shape in sorted(shapes)]
+
+    def batch(self, step: int, slot: int, slots: int, method: Method) -> tuple[Batch, Draw]:
+        """The batch in ``slot`` of ``slots`` at ``step`` (from 1), and what chance decides for it."""
+        spec = self.spec
+        picked = batch_of(self.buckets, spec.schedule.batch_size, spec.seed, (step - 1) * slots + slot)
+        rngs = [caption_rng(spec.seed, step, index) for index in picked]
+        prompts = [method.prompt(caption(self.train[i].example, spec.data, rng)) for i, rng in zip(picked, rngs, strict=True)]
+        views = [self.train[i].views for i in picked]
+        moments = torch.cat([view[rng.randrange(len(view))] for view, rng in zip(views, rngs, strict=True)])
+        shape = (len(picked), moments.shape[1] // 2, *moments.shape[2:])
+        chance = draw(spec.seed, step, slot, (shape[0], shape[1], shape[2], shape[3]), spec.objective.noise_offset)
+        return Batch(moments, prompts, torch.ones(len(picked))), chance
+
+    def samples(self, store: RunStore, step: int, method: Method | None) -> Iterator[Event]:
+        """Draw the spec's prompts and seeds with the live model and publish them as the samples of ``step``."""
+        spec = self.spec
+        orders = wanted(spec.prompts(), spec.sample.seeds)
+        folder = store.sample_folder(step)
+        pictures = []
+        with published(folder) as draft, self.machine.autocast():
+            drawn = draw_pictures(self.models, method, orders, spec.sample, spec.data.resolution)
+            for index, (order, image) in enumerate(zip(orders, drawn, strict=True)):
+                name = f"{index:03d}.png"
+                image.save(draft / name)
+                relative = (folder / name).relative_to(store.path).as_posix()
+                pictures.append(Picture(path=relative, prompt=order.prompt, seed=order.seed))
+                yield Progress(stage="sampling", done=index + 1, total=len(orders))
+        yield Sampled(step=step, pictures=tuple(pictures))
+
+    def validate(self, step: int, learner: Learner, method: Method | None) -> Iterator[Event]:
+        """Mean loss on the held-out pictures, under draws that are the same for every run."""
+        if not self.held_out:
+            return
+        losses = [self._loss_of(index, learner, method) for index in range(len(self.held_out))]
+        yield Validated(step=step, loss=sum(losses) / len(losses))
+
+    @torch.no_grad()
+    def _loss_of(self, index: int, learner: Learner, method: Method | None) -> float:
+        encoded = self.held_out[index]
+        text = with_trigger(encoded.example.caption, self.spec.data)
+        prompt = method.prompt(text) if method else text
+        _, doubled, high, wide = encoded.views[0].shape
+        draws = [fixed_draw(turn, TURNS, index, (1, doubled // 2, high, wide)) for turn in range(TURNS)]
+        stacked = Draw(*(torch.cat(parts) for parts in zip(*((d.noise, d.timesteps, d.posterior) for d in draws), strict=True)))
+        moments = encoded.views[0].expand(TURNS, -1, -1, -1)
+        with self.machine.autocast():
+            return float(learner(Batch(moments, [prompt] * TURNS, torch.ones(TURNS)), stacked).mean())
+
+
+def captions(examples: Sequence[Example], spec: RunSpec) -> dict[str, int]:
+    """How often each comma-separated tag occurs, for the files' metadata."""
+    counts: dict[str, int] = {}
+    for example in examples:
+        for tag in with_trigger(example.caption, spec.data).split(","):
+            counts[tag.strip()] = counts.get(tag.strip(), 0) + 1
+    return counts

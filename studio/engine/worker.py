@@ -1,0 +1,100 @@
+"""The only file that keeps a base model between runs, and the thread in which the page's runs happen."""
+
+import queue
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from studio.errors import CrucibleError, ModelError
+from studio.families.base import BaseSpec, Models
+from studio.families.detect import detect
+from studio.hardware import Plan
+from studio.methods import method
+from studio.spec import RunSpec
+
+
+class Resident:
+    """The base model in memory; it is loaded again only when another one, or another plan, is asked for."""
+
+    def __init__(self, cache: Path | None = None) -> None:
+        self.cache = cache or Path(__file__).resolve().parents[2] / "outputs" / ".cache" / "latents"
+        self._key: tuple[object, ...] = ()
+        self._models: Models | None = None
+
+    def models(self, base: BaseSpec, plan: Plan) -> Models:
+        """The base as ``plan`` wants it; raises ModelError."""
+        key = (base, plan.device, plan.compute, plan.attention, plan.gradient_checkpointing)
+        if self._models is None or key != self._key:
+            self._models = None  # give the old one's memory back before the new one comes
+            self._models = detect(base.model).load(base, plan)
+            self._key = key
+        return self._models
+
+    def models_for(self, spec: RunSpec, plan: Plan) -> Models:
+        """The base of ``spec``; raises ModelError when the method cannot train its family."""
+        models = self.models(spec.base, plan)
+        kind = method(spec.method.kind)
+        if models.family.name not in kind.families:
+            raise ModelError(f"{kind.title} cannot train {models.family.title} models; choose another method or base.")
+        return models
+
+
+Job = Callable[[Resident], Iterator[object]]
+
+
+class Worker:
+    """One background thread that drains jobs one after the other, outside any page or request."""
+
+    def __init__(self, resident: Resident | None = None) -> None:
+        self._resident = resident or Resident()
+        self._jobs: queue.Queue[tuple[str, Job] | None] = queue.Queue()
+        self._waiting: list[str] = []
+        self._guard = threading.Lock()
+        self._closing = threading.Event()
+        self.current = ""
+        self.last_error = ""
+        self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
+        self._thread.start()
+
+    def submit(self, label: str, job: Job) -> None:
+        """Queue ``job``; it starts when those before it are done."""
+        with self._guard:
+            self._waiting.append(label)
+        self._jobs.put((label, job))
+
+    def waiting(self) -> list[str]:
+        """Labels of the jobs that have not begun, in their order."""
+        with self._guard:
+            return list(self._waiting)
+
+    def shutdown(self, timeout: float = 10.0) -> None:
+        """End after the step in hand; what was running is then interrupted and can be resumed."""
+        self._closing.set()
+        self._jobs.put(None)
+        self._thread.join(timeout)
+
+    def _work(self) -> None:
+        while (item := self._jobs.get()) is not None and not self._closing.is_set():
+            label, job = item
+            with self._guard:
+                self._waiting.remove(label)
+                self.current, self.last_error = label, ""
+            try:
+                self._drain(job)
+            except CrucibleError as error:
+                self.last_error = str(error)
+            except Exception as error:  # the outer wall of the thread: the page must go on and say what happened
+                traceback.print_exc()
+                self.last_error = f"{label} ended by an error of ours: {error}"
+            finally:
+                self.current = ""
+
+    def _drain(self, job: Job) -> None:
+        events = job(self._resident)
+        for _ in events:
+            if self._closing.is_set():
+                close = getattr(events, "close", None)
+                if close:
+                    close()
+                return

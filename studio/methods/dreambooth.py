@@ -1,0 +1,87 @@
+"""The only file that knows DreamBooth: the weights themselves learn (Ruiz et al., 2022)."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from studio.formats import checkpoint
+from studio.formats.metadata import checkpoint_metadata
+from studio.methods.base import Method, ParamGroup, Target, Writer
+
+
+def _single(method: Method, target: Target) -> Path:
+    """A1111's single file."""
+    models = method.models
+    parts = {**models.modules(), "vae": models.vae}
+    states = {name: module.state_dict() for name, module in parts.items()}
+    return checkpoint.write_single(path, states, models.family.name, target.dtype, checkpoint_metadata(target.about))
+
+
+def _folder(method: Method, target: Target) -> Path:
+    """The folder that diffusers loads."""
+    path = target.folder / f"{target.name}-diffusers"
+    return checkpoint.write_folder(path, method.models.family.pipeline(method.models), target.dtype)
+
+
+class DreamBooth(Method, kind="dreambooth"):
+    """Every weight of the UNet learns, and on wish the text encoder's; the result is a base model of its own."""
+
+    title = "DreamBooth"
+    colour = "#DB4F45"
+    sentence = "Trains everything. Best likeness, largest file, forgets most."
+    usage = "choose {name} as checkpoint, then write: {trigger}"
+    families = frozenset({"sd1"})
+    exports: ClassVar[Mapping[str, Writer]] = {"single-file": _single, "diffusers": _folder}
+
+    class Options(Method.Options):
+        """DreamBooth's settings."""
+
+        kind: Literal["dreambooth"] = "dreambooth"
+        train_text_encoder: bool = False
+        """Let the text encoder learn too: better likeness, more memory, more forgetting."""
+
+    options: Options
+
+    def attach(self) -> list[ParamGroup]:
+        """Free the weights, in float32; the originals are kept on the CPU."""
+        parts = {"unet": self.models.unet}
+        if self.options.train_text_encoder:
+            parts |= self.models.text_encoders
+        self.live = {}
+        self._original: dict[str, Tensor] = {}
+        groups = []
+        for part, module in parts.items():
+            params = {f"{part}.{name}": p for name, p in module.named_parameters()}
+            for name, parameter in params.items():
+                self._original[name] = parameter.data.detach().to("cpu", copy=True)
+                parameter.data = parameter.data.float()
+                parameter.requires_grad_(True)
+            module.train()
+            self.live |= params
+            groups.append(ParamGroup("unet" if part == "unet" else "text", params))
+        return groups
+
+    def detach(self) -> None:
+        """Put the original weights back."""
+        for name, parameter in self.live.items():
+            parameter.requires_grad_(False)
+            parameter.grad = None
+            parameter.data = self._original[name].to(self.models.device)
+        for module in self.models.modules().values():
+            module.eval()
+        self.live, self._original = {}, {}
+
+    @contextlib.contextmanager
+    def detached(self) -> Iterator[None]:
+        """Swap the original weights in for a while."""
+        learnt = {name: parameter.data for name, parameter in self.live.items()}
+        try:
+            for name, parameter in self.live.items():
+                parameter.data = self._original[name].to(parameter.device)
+            yield
+        finally:
+            for name, parameter in self.live.items():
+                parameter.data = learnt[name]
