@@ -1,0 +1,58 @@
+"""The only file that knows how the bank of pictures becomes the bank of latents that the UNet learns from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from studio.formats.tensors import load_tensors, save_tensors
+from studio.starter import networks, pictures, training
+from studio.starter.stage_vae import pixels, settle_scale, tensor
+
+NOISE = 0.25
+"""Spread, in units of the latents' own, of the damage that the eye should see through."""
+
+
+def trained_vae(work: Path) -> networks.AutoencoderKL:
+    """The autoencoder as it stands in the work folder, its scaling factor measured."""
+    model = networks.vae()
+    model.load_state_dict(training.averaged(work / "vae.safetensors"))
+    model.eval()
+    settle_scale(model, work)
+    return model
+
+
+@torch.no_grad()
+def make(work: Path, device: torch.device) -> None:
+    """Encode the world, and decode some of it again, damaged, as the eye will meet samples."""
+    path = work / "latents.safetensors"
+    if path.exists():
+        return
+    vae = trained_vae(work).to(device)
+    scale = vae.config.scaling_factor
+    world = pictures.load(work, "world")
+    parts, again = [], []
+    draw = torch.Generator().manual_seed(3)
+    for start in range(0, len(world), 250):
+        with training.fast(device):
+            images = tensor(world[start : start + 250]).to(device)
+            mean = vae.encode(images).latent_dist.mean.float() * scale
+            if start % 1250 == 0:
+                noise = torch.randn(mean.shape, generator=draw) * torch.rand((len(mean), 1, 1, 1), generator=draw)
+                damaged = mean + NOISE * noise.to(device)
+                again.append(torch.from_numpy(pixels(vae.decode(damaged / scale).sample.float().cpu())))
+        parts.append(mean.half().cpu())
+    save_tensors(path, {"latents": torch.cat(parts), "again": torch.cat(again)}, {"scaling_factor": str(scale)})
+
+
+def load(work: Path) -> Tensor:
+    """The latents, scaled to unit spread, in the order of the bank."""
+    return load_tensors(work / "latents.safetensors")["latents"]
+
+
+def damaged(work: Path) -> tuple[list[int], Tensor]:
+    """Pictures that went through noisy latents, and their numbers in the bank."""
+    numbers = [start + index for start in range(0, pictures.WORLD, 1250) for index in range(250)]
+    return numbers, load_tensors(work / "latents.safetensors")["again"]

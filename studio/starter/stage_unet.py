@@ -1,0 +1,51 @@
+"""The only file that knows how the UNet and the text encoder learn to draw what a caption says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from studio.starter import latents, networks, training
+from studio.starter.captions import Captions
+
+
+class Painter(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.unet = networks.unet()
+        self.text = networks.text_encoder()
+
+    def forward(self, noisy: Tensor, steps: Tensor, ids: Tensor) -> Tensor:
+        guess: Tensor = self.unet(noisy, steps, self.text(ids).last_hidden_state).sample
+        return guess
+
+
+class UnetTask:
+    """v-prediction with a uniform loss: weighting by signal-to-noise made the prototype deaf to its text."""
+
+    lr = 1e-3
+    batch = 64
+
+    def __init__(self, work: Path, device: torch.device) -> None:
+        self.model = Painter()
+        pretrained = training.averaged(work / "text.safetensors")
+        text = {name[5:]: weight for name, weight in pretrained.items() if name.startswith("text.")}
+        self.model.text.load_state_dict(text)
+        self.model.to(device)
+        self.device = device
+        self.captions = Captions(work)
+        self.latents = latents.load(work)
+        self.kept = networks.scheduler().alphas_cumprod.to(device)
+
+    def loss(self, draw: torch.Generator) -> Tensor:
+        indices = torch.randint(len(self.latents), (self.batch,), generator=draw)
+        ids = self.captions.tokens(self.captions.texts(indices.tolist(), draw)).to(self.device)
+        clean = self.latents[indices].float().to(self.device)
+        noise = torch.randn(clean.shape, generator=draw).to(self.device)
+        steps = torch.randint(len(self.kept), (self.batch,), generator=draw).to(self.device)
+        signal = self.kept[steps].sqrt().view(-1, 1, 1, 1)
+        spread = (1 - self.kept[steps]).sqrt().view(-1, 1, 1, 1)
+        guess = self.model(signal * clean + spread * noise, steps, ids)
+        return (guess.float() - (signal * noise - spread * clean)).square().mean()
