@@ -51,8 +51,8 @@ class ScheduleSpec(Section):
     """Batches that add up to one update: a big batch on a small card."""
     kind: Literal["constant", "linear", "cosine"] = "constant"
     """How the learning rate goes on after the warm-up."""
-    warmup: int = Field(0, ge=0)
-    """Steps in which the learning rate rises from zero."""
+    warmup: float = Field(0.0, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises from zero; 0.05 is usual."""
 
 
 class SampleSpec(Section):
@@ -125,8 +125,6 @@ class RunSpec(Section):
         if unknown:
             known = ", ".join(method(self.method.kind).exports)
             found.append(f"{self.method.kind} cannot be saved as {', '.join(unknown)}; use {known}.")
-        if self.schedule.warmup >= self.schedule.steps:
-            found.append(f"schedule.warmup ({self.schedule.warmup}) must be less than schedule.steps ({self.schedule.steps}).")
         return found
 
     def prompts(self) -> tuple[str, ...]:

@@ -7,11 +7,12 @@ from studio.spec import ScheduleSpec
 
 def factor(step: int, spec: ScheduleSpec) -> float:
     """What the learning rate is multiplied by at ``step`` (1 is the first), from 0 to 1."""
-    if step <= spec.warmup:
-        return step / spec.warmup
+    rising = round(spec.warmup * spec.steps)
+    if step <= rising:
+        return step / rising
     if spec.kind == "constant":
         return 1.0
-    done = (step - spec.warmup - 1) / max(1, spec.steps - spec.warmup)
+    done = (step - rising - 1) / max(1, spec.steps - rising)
     if spec.kind == "linear":
-        return max(0.0, 1.0 - done)
-    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+        return 1.0 - done
+    return 0.5 * (1.0 + math.cos(math.pi * done))

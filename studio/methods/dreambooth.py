@@ -14,6 +14,7 @@ from studio.methods.base import Method, ParamGroup, Target, Writer
 
 def _single(method: Method, target: Target) -> Path:
     """A1111's single file."""
+    path = target.folder / f"{target.name}.safetensors"
     models = method.models
     parts = {**models.modules(), "vae": models.vae}
     states = {name: module.state_dict() for name, module in parts.items()}
