@@ -1,6 +1,7 @@
-"""The only file that knows what the environment must hold, how it comes there, and where that is written down.
+"""The only file that knows how the environment comes to be, and where it is written down that it stands.
 
-Nothing but the standard library: it runs before anything is installed.
+Nothing but the standard library, as it runs before anything is installed, and nothing that Python 3.7 cannot read,
+so that a wrong Python can be told so.
 """
 
 from __future__ import annotations
@@ -14,13 +15,22 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-Run = Callable[[Sequence[str]], int]  # a command -> its exit code
+from studio.pins import ROOT, missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
+
+    from studio.pins import Part, Pin
+
+    Run = Callable[..., int]  # the words of a command -> its exit code
+
+OLDEST, NEWEST = (3, 11), (3, 13)
+ONLY_WITH = {"xformers": "cuda"}  # optional packages that do nothing without this kind of processor
+WHOLE = f"import sys, pip._internal.cli.main; sys.exit(not {OLDEST} <= sys.version_info[:2] <= {NEWEST})"
 
 
 class Stop(Exception):
@@ -31,56 +41,11 @@ class Stop(Exception):
         self.code = code
 
 
-class Pin(NamedTuple):
-    """One line of a requirements file, e.g. `torch==2.13.0`."""
-
-    name: str
-    version: str
-    optional: bool
-
-    def __str__(self) -> str:
-        return f"{self.name}=={self.version}"
-
-
 def say(sentence: str) -> None:
     print(f"crucible: {sentence}", file=sys.stderr, flush=True)
 
 
-# What is wanted
-
-
-def read_pins(file: Path) -> list[Pin]:
-    """The pins of a requirements file that apply to this platform; those after `# optional` are optional."""
-    pins, optional = [], False
-    for line in file.read_text(encoding="utf-8").splitlines():
-        optional = optional or line.startswith("# optional")
-        spec, _, marker = line.partition(" #")[0].partition(";")
-        name, exact, version = spec.partition("==")
-        if exact and not name.startswith("#") and applies(marker):
-            pins.append(Pin(name.strip(), version.strip(), optional))
-    return pins
-
-
-def applies(marker: str) -> bool:
-    """Whether an environment marker holds here. The few names that our own files use; their syntax is Python's."""
-    names = {
-        "sys_platform": sys.platform,
-        "platform_machine": platform.machine(),
-        "python_version": "{}.{}".format(*sys.version_info[:2]),
-    }
-    return not marker.strip() or bool(eval(marker.strip(), {"__builtins__": {}}, names))
-
-
-def installed(name: str) -> str:
-    """The version of a package in this very interpreter, without a build's suffix (`+cpu`); empty when absent."""
-    try:
-        return (metadata.version(name) or "").partition("+")[0]
-    except metadata.PackageNotFoundError:
-        return ""
-
-
-def missing(pins: Sequence[Pin], version_of: Callable[[str], str] = installed) -> list[Pin]:
-    return [pin for pin in pins if not pin.optional and version_of(pin.name) != pin.version]
+# Which torch
 
 
 def accelerator() -> str:
@@ -93,8 +58,9 @@ def accelerator() -> str:
 
 
 def answers(*command: str) -> bool:
+    """Whether a command exists and ends well, out of the user's sight."""
     try:
-        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=20)
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
@@ -139,14 +105,14 @@ class Venv:
             seal.update(file.read_bytes() if file.exists() else b"-")
         return seal.hexdigest()
 
-    def stamp(self) -> dict[str, str]:
+    def stamp(self) -> dict[str, Any]:
         try:
             stamp = json.loads(self.stamp_file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return stamp if isinstance(stamp, dict) else {}
 
-    def write_stamp(self, stamp: dict[str, str]) -> None:
+    def write_stamp(self, stamp: dict[str, Any]) -> None:
         draft = self.stamp_file.with_suffix(".draft")
         with open(draft, "w", encoding="utf-8") as file:
             json.dump(stamp, file, indent=1)
@@ -160,35 +126,22 @@ class Venv:
     def make(self, run: Run, anew: bool) -> None:
         """A folder whose python has a pip, from whatever an earlier start left behind."""
         python = str(self.python)
-        if not anew and run([python, "-c", "import pip"]) == 0:
-            return self.forget_halves()
-        if not anew and run([python, "-m", "ensurepip"]) == 0:
-            return self.forget_halves()
+        if not anew and (answers(python, "-c", WHOLE) or run(python, "-m", "ensurepip") == 0):
+            self.forget_halves()
+            if answers(python, "-c", WHOLE):
+                return
         say(f"making the environment {self.folder}")
+        with contextlib.suppress(FileNotFoundError):
+            self.stamp_file.unlink()  # first: an old environment half deleted must not look whole
         base = getattr(sys, "_base_executable", None) or sys.executable
-        if run([base, "-m", "venv", "--clear", str(self.folder)]) != 0:
-            raise Stop("Python could not make an environment; on Debian and Ubuntu, install python3-venv and start again.")
-        return None
+        if run(base, "-m", "venv", "--clear", str(self.folder)) != 0:
+            raise Stop("Python could not make an environment; Debian and Ubuntu need the package python3-venv for it.")
 
     def forget_halves(self) -> None:
         """A package cut off in the middle of its installation has no RECORD: pip must not take it for installed."""
         for record in self.folder.glob("[lL]ib*/**/site-packages/*.dist-info"):
             if not (record / "RECORD").exists():
                 shutil.rmtree(record)
-
-
-class Part(NamedTuple):
-    """Something to install as one: the studio's packages, or what its tests need beside them."""
-
-    name: str
-    files: tuple[str, ...]
-
-    def pins(self, root: Path) -> list[Pin]:
-        return read_pins(root / self.files[0])
-
-
-STUDIO = Part("studio", ("requirements.txt", "constraints.txt"))
-TESTS = Part("tests", ("tests/requirements.txt", "constraints.txt"))
 
 
 # How it comes there
@@ -220,3 +173,94 @@ def try_lock(handle: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def call(*command: str, hold: int | None = None) -> int:
+    """Runs a command in sight of the user; it inherits the handle `hold` and so keeps it open."""
+    keep = () if hold is None or os.name == "nt" else (hold,)
+    try:
+        return subprocess.run(command, stdin=subprocess.DEVNULL, pass_fds=keep).returncode
+    except OSError:
+        return 127
+
+
+def install(pip: Run, pins: Sequence[Pin], torch_index: str) -> list[str]:
+    """Puts the pins in place, torch first; the optional packages that could not be had are the answer."""
+    kind, core = accelerator(), [pin for pin in pins if not pin.optional]
+    torch, rest = [pin for pin in core if pin.name == "torch"], [pin for pin in core if pin.name != "torch"]
+    if torch:
+        say(torch_build(kind, torch_index))
+        extra = ["--extra-index-url", torch_index] if torch_index else []
+        demand(pip, [str(torch[0]), *extra])
+    if rest:
+        say(f"installing {', '.join(pin.name for pin in rest)}")
+        demand(pip, [str(pin) for pin in rest])
+    without = []
+    for pin in pins:
+        if pin.optional and ONLY_WITH.get(pin.name, kind) == kind:
+            say(f"installing {pin.name} (optional)")
+            if pip("--no-deps", str(pin)) != 0:
+                say(f"{pin} could not be installed; the studio works without it, and `doctor` says more")
+                without.append(pin.name)
+    return without
+
+
+def demand(pip: Run, words: Sequence[str]) -> None:
+    if pip(*words) != 0:
+        raise Stop("pip could not finish (its own words are above); start again to go on from here.")
+
+
+class Wish(NamedTuple):
+    """What the user said about the environment on the command line."""
+
+    active: bool = False
+    anew: bool = False
+    torch_index: str = ""
+
+
+def python_for(parts: Sequence[Part], wish: Wish, venv: Venv, run: Run = call) -> str:
+    """The python that has these parts, the studio's first; they are installed where they are missing."""
+    active = wish.active or not (wish.anew or venv.is_active() or missing(parts[0].pins(venv.root)))
+    whole = whole_active if active else whole_venv
+    if not whole(parts, wish, venv):
+        with alone(venv.root / ".install.lock") as lock:
+            if not whole(parts, wish, venv):  # another start may have seen to it while this one waited
+                (fill_active if active else fill_venv)(parts, wish, venv, lambda *words: run(*words, hold=lock))
+    return sys.executable if active or venv.is_active() else str(venv.python)
+
+
+def whole_active(parts: Sequence[Part], wish: Wish, venv: Venv) -> bool:
+    return not wish.anew and not any(missing(part.pins(venv.root)) for part in parts)
+
+
+def fill_active(parts: Sequence[Part], wish: Wish, venv: Venv, run: Run) -> None:
+    for part in parts:
+        if wish.anew or missing(part.pins(venv.root)):
+            install(pip_of(sys.executable, venv.root, run), part.pins(venv.root), wish.torch_index)
+
+
+def whole_venv(parts: Sequence[Part], wish: Wish, venv: Venv) -> bool:
+    same_torch = wish.torch_index in ("", venv.stamp().get("torch_index", ""))
+    return not wish.anew and same_torch and all(venv.ready(part) for part in parts)
+
+
+def fill_venv(parts: Sequence[Part], wish: Wish, venv: Venv, run: Run) -> None:
+    stamp = venv.stamp()
+    index = wish.torch_index or stamp.get("torch_index", "")
+    anew = wish.anew or index != stamp.get("torch_index", "")
+    venv.make(run, anew)
+    stamp = {"torch_index": index} if anew else {**stamp, "torch_index": index}
+    for part in parts:
+        if not venv.ready(part):
+            stamp.pop(part.name, None)
+            venv.write_stamp(stamp)
+            without = install(pip_of(str(venv.python), venv.root, run), part.pins(venv.root), index)
+            stamp.update({part.name: venv.fingerprint(*part.files), "without": without or stamp.get("without", [])})
+            venv.write_stamp(stamp)
+
+
+def pip_of(python: str, root: Path, run: Run) -> Run:
+    """`pip install` of that python, held to our constraints; its progress bars only where somebody looks."""
+    words = [python, "-m", "pip", "install", "--disable-pip-version-check", "-c", str(root / "constraints.txt")]
+    bars = [] if sys.stdout.isatty() else ["--progress-bar", "off"]
+    return lambda *wanted: run(*words, *bars, *wanted)
