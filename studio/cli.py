@@ -82,9 +82,14 @@ def parser() -> argparse.ArgumentParser:
     word.add_argument("--json", action="store_true", help="the table as JSON")
     word.set_defaults(call=report)
 
+    _files(add)
+    return top
+
+
+def _files(add: Callable[..., argparse.ArgumentParser]) -> None:
     word = add("generate", help="draw a picture with a base model and files stacked on it")
     word.add_argument("--base", default="starter", help="the base model")
-    word.add_argument("--use", action="append", default=[], metavar="FILE_OR_RUN", help="a file or run to stack; repeatable")
+    word.add_argument("--use", action="append", default=[], metavar="FILE_OR_RUN", help="what to stack; repeatable")
     word.add_argument("--prompt", required=True)
     word.add_argument("--negative", default="")
     word.add_argument("--seed", type=int, default=42)
@@ -96,14 +101,15 @@ def parser() -> argparse.ArgumentParser:
 
     word = add("export", help="write a run's files for other programs again")
     word.add_argument("run", type=Path, metavar="RUN_DIR")
-    word.add_argument("--as", dest="formats", action="append", default=[], metavar="FORMAT", help="repeatable; default: all")
+    word.add_argument(
+        "--as", dest="formats", action="append", default=[], metavar="FORMAT", help="repeatable; else all"
+    )
     word.add_argument("--json", action="store_true", help="one JSON object a line")
     word.set_defaults(call=export)
 
     word = add("doctor", help="say what this machine has, what is missing and what to type")
     word.add_argument("--json", action="store_true", help="everything as JSON")
     word.set_defaults(call=doctor)
-    return top
 
 
 def _page(word: argparse.ArgumentParser) -> None:
@@ -124,7 +130,7 @@ def _settings(word: argparse.ArgumentParser) -> None:
         ("--seed", "seed", int, "seed of noise, order and initial weights"),
     ):
         word.add_argument(option, dest=key, type=kind, help=text)
-    word.add_argument("--set", action="append", default=[], metavar="SECTION.FIELD=VALUE", help="any other setting; repeatable")
+    word.add_argument("--set", action="append", default=[], metavar="SECTION.FIELD=VALUE", help="repeatable")
     word.add_argument("--out", type=Path, metavar="DIR", help="folder to make; default: a new one under outputs/")
     word.add_argument("--json", action="store_true", help="one JSON object a line")
 
@@ -132,7 +138,9 @@ def _settings(word: argparse.ArgumentParser) -> None:
 def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     from studio.spec import parse_value
 
-    found = {key: value for key, value in vars(arguments).items() if value is not None and (key == "seed" or "." in key)}
+    found = {
+        key: value for key, value in vars(arguments).items() if value is not None and (key == "seed" or "." in key)
+    }
     for text in arguments.set:
         key, equals, value = text.partition("=")
         if not equals:
@@ -146,7 +154,7 @@ def ui(arguments: argparse.Namespace) -> int:
     from studio.ui.app import serve
 
     if arguments.listen and not arguments.token:
-        raise UserError("--listen lets other machines in; add --token WORD so that only those who know it get the page.")
+        raise UserError("--listen lets other machines in; add --token WORD, which they must then give.")
     serve(arguments.outputs, arguments.port, arguments.listen, not arguments.no_browser, arguments.token)
     return 0
 
@@ -185,8 +193,8 @@ def compare(arguments: argparse.Namespace) -> int:
         store = ExperimentStore(arguments.out)
     else:
         specs = [load_spec(name, _overrides(arguments)) for name in arguments.presets]
-        folder, name = (arguments.out.parent, arguments.out.name) if arguments.out else (OUTPUTS, Path(specs[0].data.folder).name)
-        store = experiment.create(folder, name, specs, arguments.repeats)
+        place = arguments.out or OUTPUTS / Path(specs[0].data.folder).name
+        store = experiment.create(place.parent, place.name, specs, arguments.repeats)
     code = _follow(experiment.run(store, Resident()), arguments.json, store.path)
     if not arguments.json:
         print(to_markdown(build(store)))
@@ -233,16 +241,19 @@ def export(arguments: argparse.Namespace) -> int:
 
 def doctor(arguments: argparse.Namespace) -> int:
     """Say what this machine has."""
-    from studio.engine.machine import this_hardware
     from studio.doctor import findings
+    from studio.engine.machine import this_hardware
 
     hardware = this_hardware()
     if arguments.json:
         print(json.dumps({"hardware": asdict(hardware), "findings": [asdict(found) for found in findings(hardware)]}))
         return 0
     for found in findings(hardware):
-        print(f"{found.verdict:8} {found.part:14} {found.found}\n{'':24}{found.advice}" if found.advice else
-              f"{found.verdict:8} {found.part:14} {found.found}")
+        print(
+            f"{found.verdict:8} {found.part:14} {found.found}\n{'':24}{found.advice}"
+            if found.advice
+            else f"{found.verdict:8} {found.part:14} {found.found}"
+        )
     return 0
 
 

@@ -1,10 +1,24 @@
-"""The only file that shows a run's events on a terminal: one progress bar at a time, and a sentence for what matters."""
+"""The only file that shows a run's events on a terminal: one bar at a time, a sentence for what matters."""
 
+import sys
 from typing import Any
 
 from tqdm import tqdm
 
-from studio.events import Decided, Event, Exported, Failed, Finished, Note, Progress, Sampled, Saved, Started, Step, Stopped
+from studio.events import (
+    Decided,
+    Event,
+    Exported,
+    Failed,
+    Finished,
+    Note,
+    Progress,
+    Sampled,
+    Saved,
+    Started,
+    Step,
+    Stopped,
+)
 
 
 class Console:
@@ -13,21 +27,32 @@ class Console:
     def __init__(self) -> None:
         self._bar: Any = None
         self._what = ""
+        self._total = self._begun = 0
+        self._drawn = sys.stderr.isatty()  # in a log file a bar is noise; ten lines say the same
 
     def show(self, run: str, event: Event) -> None:
         """Move the bar or print a line."""
         if isinstance(event, Started):
             self._total, self._begun = event.total, event.step
         if isinstance(event, Step):
-            self._move(run, event.step, self._total, self._begun)
-            self._bar.set_postfix(loss=f"{event.loss:.4f}", lr=f"{event.lr:.2g}", refresh=False)
-        elif isinstance(event, Progress):
+            self._step(run, event)
+        elif isinstance(event, Progress) and self._drawn:
             self._move(f"{run}: {event.stage}", event.done, event.total, 0)
         text = _sentence(event)
         if text:
-            tqdm.write(f"{run}: {text}")
+            tqdm.write(f"{run}: {text}", file=sys.stdout)
         if isinstance(event, Finished | Stopped | Failed):
             self._close()
+
+    def _step(self, run: str, event: Step) -> None:
+        if self._drawn:
+            self._move(run, event.step, self._total, self._begun)
+            self._bar.set_postfix(loss=f"{event.loss:.4f}", lr=f"{event.lr:.2g}", refresh=False)
+        elif event.step % max(1, self._total // 10) == 0:
+            print(
+                f"{run}: step {event.step} of {self._total}, loss {event.loss:.4f}, {event.seconds:.2f} s a step",
+                flush=True,
+            )
 
     def _move(self, what: str, done: int, total: int, begun: int) -> None:
         if what != self._what:

@@ -12,7 +12,7 @@ ROOM = 10 * 2**30  # bytes of free disk under which a full model may not fit
 
 @dataclass(frozen=True)
 class Finding:
-    """One row: the ``verdict`` (OK, missing, wrong), the ``part``, what was ``found``, and ``advice`` where there is any."""
+    """One row: the ``verdict`` (OK, missing, wrong), the ``part``, what was ``found``, and ``advice`` if any."""
 
     verdict: str
     part: str
@@ -27,13 +27,17 @@ def findings(hw: Hardware, folder: Path | None = None) -> list[Finding]:
         version = hw.versions.get(name, "")
         rows.append(Finding(OK, name, version) if version else Finding(MISSING, name, "not installed", INSTALL))
     memory = f", {hw.memory / 2**30:.1f} GB" if hw.memory else ""
-    rows.append(Finding(OK, "device", f"{hw.name} ({hw.device}{memory}, {hw.cores} cores, {hw.ram / 2**30:.0f} GB RAM)"))
+    rows.append(
+        Finding(OK, "device", f"{hw.name} ({hw.device}{memory}, {hw.cores} cores, {hw.ram / 2**30:.0f} GB RAM)")
+    )
     rows.append(_precision(hw))
     rows.append(_optional(hw, "xformers", "PyTorch's own attention is used instead; nothing is lost but some speed."))
     rows.append(_optional(hw, "bitsandbytes", "8-bit optimizers fall back to plain ones, which need more memory."))
     free = shutil.disk_usage(folder or Path(__file__).parent).free
     text = f"{free / 2**30:.0f} GB free"
-    rows.append(Finding(OK, "disk", text) if free > ROOM else Finding(WRONG, "disk", text, "Free some space before a long run."))
+    rows.append(
+        Finding(OK, "disk", text) if free > ROOM else Finding(WRONG, "disk", text, "Free some space before a long run.")
+    )
     return rows
 
 

@@ -1,14 +1,14 @@
 """The only file that names what a user can be told went wrong.
 
-    CrucibleError                 base of all; str(e) is one sentence that says what to do
-    ├── UserError                 exit code 2: something to change, then start again
-    │   ├── SpecError             a setting is missing, unknown or out of its bounds
-    │   ├── DataError             the dataset cannot be used as it is
-    │   ├── ModelError            the base model or a file to load is not what was expected
-    │   └── StoreError            a run or experiment folder cannot be opened or written
-    └── TrainingError             exit code 1: the run stopped; the last good checkpoint stands
-        ├── NonFiniteError        loss or weights became NaN or infinite
-        └── OutOfMemoryError      the device has no room for the step
+CrucibleError                 base of all; str(e) is one sentence that says what to do
+├── UserError                 exit code 2: something to change, then start again
+│   ├── SpecError             a setting is missing, unknown or out of its bounds
+│   ├── DataError             the dataset cannot be used as it is
+│   ├── ModelError            the base model or a file to load is not what was expected
+│   └── StoreError            a run or experiment folder cannot be opened or written
+└── TrainingError             exit code 1: the run stopped; the last good checkpoint stands
+    ├── NonFiniteError        loss or weights became NaN or infinite
+    └── OutOfMemoryError      the device has no room for the step
 """
 
 

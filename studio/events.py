@@ -146,7 +146,7 @@ def to_line(event: Event) -> str:
 
 
 def from_line(line: str) -> Event | None:
-    """Read one line back; a kind or a field of a later version is passed over (None), a broken line raises ValueError."""
+    """Read one line back; a later version's kind or field is passed over (None), a broken line raises ValueError."""
     data: dict[str, Any] = json.loads(line)
     cls = Event.known.get(data.pop("kind", ""))
     if cls is None:
@@ -279,7 +279,9 @@ class _Tally:
         self.remember(event)
 
     def view(self) -> RunView:
-        frozen = {name: tuple(value) if isinstance(value, list) else value for name, value in self.now.items()}
+        frozen: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in self.now.items()
+        }
         return RunView(**frozen)
 
 

@@ -110,7 +110,9 @@ def decide(hw: Hardware, wish: MachineSpec, optimizer: str) -> Plan:
     choices: list[Choice] = []
     device = hw.device if wish.device == "auto" else wish.device
     if device not in (hw.device, "cpu"):
-        choices.append(Choice("device", hw.device, f"{device} was asked for, but this machine has none; using {hw.name}."))
+        choices.append(
+            Choice("device", hw.device, f"{device} was asked for, but this machine has none; using {hw.name}.")
+        )
         device = hw.device
     on_cpu = device == "cpu"
     compute = _precision(hw, wish.precision, on_cpu, choices)
@@ -167,7 +169,9 @@ def _attention(hw: Hardware, wish: str, on_cpu: bool, choices: list[Choice]) -> 
         choices.append(Choice("attention", "sdpa", reason))
         return "sdpa"
     if broken:
-        choices.append(Choice("attention", "sdpa", f"xformers was asked for, but {broken} Using PyTorch's own attention."))
+        choices.append(
+            Choice("attention", "sdpa", f"xformers was asked for, but {broken} Using PyTorch's own attention.")
+        )
         return "sdpa"
     choices.append(Choice("attention", "xformers", "xformers answered a real call on this card."))
     return "xformers"

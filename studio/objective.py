@@ -19,7 +19,7 @@ class ObjectiveSpec(Section):
     min_snr_gamma: float = Field(0.0, ge=0, le=20)
     """Weight each timestep by min(SNR, gamma) (Hang et al., 2023); 5 is usual, 0 switches it off."""
     noise_offset: float = Field(0.0, ge=0, le=1)
-    """Add this much noise that is constant over the picture, so that dark and bright pictures are learnt; 0.05 is usual."""
+    """Add this much noise constant over the picture, so that dark and bright ones are learnt; 0.05 is usual."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def leaves(section: Section, prefix: str = "") -> Iterator[tuple[str, FieldInfo,
 
 
 def nest(flat: dict[str, Any]) -> dict[str, Any]:
-    """Turn ``{"optim.lr": 1}`` into ``{"optim": {"lr": 1}}``; a key that is both a value and a table raises SpecError."""
+    """Turn ``{"optim.lr": 1}`` into ``{"optim": {"lr": 1}}``; a key that is value and table raises SpecError."""
     tree: dict[str, Any] = {}
     for key, value in flat.items():
         *path, last = key.split(".")

@@ -1,4 +1,4 @@
-"""The only file that knows a run's whole specification: its sections, its TOML, and what is wrong with it before a start."""
+"""The only file that knows a run's whole specification: its sections, its TOML, what is wrong before a start."""
 
 import tomllib
 from collections.abc import Mapping

@@ -6,7 +6,7 @@ MAX_ASPECT = 2.0  # longer pictures are cropped to this
 
 
 def bucket(width: int, height: int, resolution: int, step: int) -> tuple[int, int]:
-    """The (width, height) for a picture of ``width`` x ``height`` pixels: its shape at about ``resolution`` squared pixels.
+    """The (width, height) at which a ``width`` x ``height`` picture is trained: its shape, ``resolution`` squared.
 
     Both sides are multiples of ``step`` (the VAE's shrink times the UNet's), at least one ``step`` long, and the area
     does not exceed ``resolution`` squared by more than rounding; aspect is limited to 1:2 .. 2:1.
@@ -19,7 +19,7 @@ def bucket(width: int, height: int, resolution: int, step: int) -> tuple[int, in
 
 
 def cover(width: int, height: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The centred part (left, top, right, bottom) of a picture that fills ``size`` without distortion, in its own pixels."""
+    """The centred part (left, top, right, bottom), in its own pixels, of a picture that fills ``size`` undistorted."""
     wide, tall = size
     scale = min(width / wide, height / tall)
     across, down = wide * scale, tall * scale

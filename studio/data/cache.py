@@ -50,7 +50,7 @@ class Encoded:
 
 
 def encode(examples: Sequence[Example], spec: DataSpec, encoder: PictureEncoder, folder: Path) -> Iterator[Encoded]:
-    """Yield each example encoded, from ``folder`` where it was kept before; raises DataError for an unreadable picture."""
+    """Yield each example encoded, from ``folder`` where it was kept before; an unreadable picture raises DataError."""
     fingerprint = encoder.fingerprint()
     resolution = spec.resolution or encoder.resolution
     for example in examples:

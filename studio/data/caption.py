@@ -6,7 +6,7 @@ from studio.data.scan import DataSpec, Example
 
 
 def caption(example: Example, spec: DataSpec, rng: random.Random) -> str:
-    """The prompt for one showing of ``example``: its caption with the trigger in it, shuffled or dropped as ``spec`` says.
+    """The prompt for one showing of ``example``: its caption with the trigger, shuffled or dropped as told.
 
     Every call takes the same number of values from ``rng``, so that one setting does not move another's chances.
     """
@@ -23,7 +23,7 @@ def caption(example: Example, spec: DataSpec, rng: random.Random) -> str:
 
 
 def with_trigger(text: str | None, spec: DataSpec) -> str:
-    """``text`` with the trigger in front where it is missing; a picture without caption is `a photo of TRIGGER CLASS`."""
+    """``text`` with the trigger in front where it is missing; without caption it is `a photo of TRIGGER CLASS`."""
     if not text:
         return f"a photo of {spec.subject}"
     return text if spec.trigger.lower() in text.lower() else f"{spec.subject}, {text}"

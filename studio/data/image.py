@@ -17,7 +17,7 @@ BACKGROUND = (255, 255, 255)  # what shows through transparency
 
 
 def open_picture(source: Path | bytes) -> Image.Image:
-    """Decode, turn as EXIF says, lay transparency on white, and return RGB; raises DataError for anything unreadable."""
+    """Decode, turn as EXIF says, lay transparency on white, return RGB; raises DataError for what is unreadable."""
     name = source.name if isinstance(source, Path) else "the picture"
     try:
         with warnings.catch_warnings():
@@ -29,10 +29,14 @@ def open_picture(source: Path | bytes) -> Image.Image:
                     picture = Image.new("RGBA", rgba.size, (*BACKGROUND, 255))
                     picture.alpha_composite(rgba)
                 elif picture.mode.startswith("I"):  # 16-bit grey
-                    picture = Image.fromarray((np.asarray(picture).astype(np.float64) / 257).clip(0, 255).astype(np.uint8))
+                    picture = Image.fromarray(
+                        (np.asarray(picture).astype(np.float64) / 257).clip(0, 255).astype(np.uint8)
+                    )
                 return picture.convert("RGB")
     except (OSError, ValueError, SyntaxError, NotImplementedError, Warning, Image.DecompressionBombError) as error:
-        raise DataError(f"'{name}' cannot be read as a picture ({type(error).__name__}); replace or remove it.") from error
+        raise DataError(
+            f"'{name}' cannot be read as a picture ({type(error).__name__}); replace or remove it."
+        ) from error
 
 
 def pixels(picture: Image.Image, size: tuple[int, int], flip: bool = False) -> Tensor:

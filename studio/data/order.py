@@ -6,7 +6,7 @@ import numpy as np
 
 
 def plan(buckets: Sequence[Sequence[int]], batch_size: int) -> list[list[int]]:
-    """Chop each bucket into batches as equal as possible; every index occurs once, and no batch is dropped or padded."""
+    """Chop each bucket into batches as equal as can be; every index occurs once, none is dropped or padded."""
     batches: list[list[int]] = []
     for bucket in buckets:
         count = -(-len(bucket) // batch_size)
@@ -15,7 +15,7 @@ def plan(buckets: Sequence[Sequence[int]], batch_size: int) -> list[list[int]]:
 
 
 def batch(buckets: Sequence[Sequence[int]], batch_size: int, seed: int, turn: int) -> list[int]:
-    """The example indices of the ``turn``-th batch since the start of training, over all epochs, ranks and accumulation.
+    """The example indices of the ``turn``-th batch since the start, over all epochs, ranks and accumulation.
 
     In each epoch every example comes once; what shares a batch, and the order, are drawn anew from (seed, epoch).
     """

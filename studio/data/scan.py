@@ -71,7 +71,11 @@ class Dataset:
 
 def resolve_folder(folder: str) -> Path:
     """The folder behind a name or a path; raises DataError when there is none."""
-    path = starter.DATASETS.get(folder) or starter.HELD_OUT.get(folder.removesuffix("-held-out")) or Path(folder).expanduser()
+    path = (
+        starter.DATASETS.get(folder)
+        or starter.HELD_OUT.get(folder.removesuffix("-held-out"))
+        or Path(folder).expanduser()
+    )
     if not folder.strip():
         raise DataError("No dataset is chosen; give a folder of pictures, or `corgi` for the example.")
     if not path.is_dir():

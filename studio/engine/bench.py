@@ -53,7 +53,9 @@ class Bench:
         spec = self.spec
         picked = batch_of(self.buckets, spec.schedule.batch_size, spec.seed, (step - 1) * slots + slot)
         rngs = [caption_rng(spec.seed, step, index) for index in picked]
-        prompts = [method.prompt(caption(self.train[i].example, spec.data, rng)) for i, rng in zip(picked, rngs, strict=True)]
+        prompts = [
+            method.prompt(caption(self.train[i].example, spec.data, rng)) for i, rng in zip(picked, rngs, strict=True)
+        ]
         views = [self.train[i].views for i in picked]
         moments = torch.cat([view[rng.randrange(len(view))] for view, rng in zip(views, rngs, strict=True)])
         shape = (len(picked), moments.shape[1] // 2, *moments.shape[2:])
@@ -90,7 +92,9 @@ class Bench:
         prompt = method.prompt(text) if method else text
         _, doubled, high, wide = encoded.views[0].shape
         draws = [fixed_draw(turn, TURNS, index, (1, doubled // 2, high, wide)) for turn in range(TURNS)]
-        stacked = Draw(*(torch.cat(parts) for parts in zip(*((d.noise, d.timesteps, d.posterior) for d in draws), strict=True)))
+        stacked = Draw(
+            *(torch.cat(parts) for parts in zip(*((d.noise, d.timesteps, d.posterior) for d in draws), strict=True))
+        )
         moments = encoded.views[0].expand(TURNS, -1, -1, -1)
         with self.machine.autocast():
             return float(learner(Batch(moments, [prompt] * TURNS, torch.ones(TURNS)), stacked).mean())

@@ -32,7 +32,8 @@ def save(store: RunStore, place: Place, weights: Weights, machinery: dict[str, A
     broken = [name for name, tensor in weights.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise NonFiniteError(f"The weights became infinite at {broken[0]}; lower the learning rate and resume.")
-    tensors, plain = {}, {}
+    tensors: dict[str, torch.Tensor] = {}
+    plain: dict[str, Any] = {}
     for name, thing in machinery.items():
         found, rest = _split(thing.state_dict(), name)
         tensors |= found
@@ -55,7 +56,9 @@ def weights_of(folder: Path) -> Weights:
     try:
         return load_tensors(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
-        raise StoreError(f"The checkpoint '{folder}' is damaged; remove that folder and resume from an older one.") from error
+        raise StoreError(
+            f"The checkpoint '{folder}' is damaged; remove that folder and resume from an older one."
+        ) from error
 
 
 def restore_machinery(folder: Path, machinery: dict[str, Any]) -> None:
@@ -64,7 +67,9 @@ def restore_machinery(folder: Path, machinery: dict[str, Any]) -> None:
     try:
         tensors = load_tensors(folder / OPTIMIZER)
     except (OSError, SafetensorError) as error:
-        raise StoreError(f"The checkpoint '{folder}' is damaged; remove that folder and resume from an older one.") from error
+        raise StoreError(
+            f"The checkpoint '{folder}' is damaged; remove that folder and resume from an older one."
+        ) from error
     for name, thing in machinery.items():
         if name in plain:
             thing.load_state_dict(_join(plain[name], name, tensors))
@@ -83,7 +88,9 @@ def _read(folder: Path) -> dict[str, Any]:
         state: dict[str, Any] = json.loads((folder / PLACE).read_text(encoding="utf-8"))
         return state
     except (OSError, ValueError) as error:
-        raise StoreError(f"The checkpoint '{folder}' is damaged; remove that folder and resume from an older one.") from error
+        raise StoreError(
+            f"The checkpoint '{folder}' is damaged; remove that folder and resume from an older one."
+        ) from error
 
 
 def _split(value: Any, path: str) -> tuple[dict[str, torch.Tensor], Any]:
@@ -91,7 +98,8 @@ def _split(value: Any, path: str) -> tuple[dict[str, torch.Tensor], Any]:
     if isinstance(value, torch.Tensor):
         return {path: value.detach().cpu()}, {"tensor": path}
     if isinstance(value, dict):
-        tensors, pairs = {}, []
+        tensors: dict[str, torch.Tensor] = {}
+        pairs = []
         for key, item in value.items():
             found, rest = _split(item, f"{path}/{key}")
             tensors |= found

@@ -32,7 +32,7 @@ def draw(seed: int, step: int, slot: int, shape: tuple[int, int, int, int], nois
 
 
 def fixed_draw(turn: int, turns: int, index: int, shape: tuple[int, int, int, int]) -> Draw:
-    """Draws for validation, the same for every run: timesteps spread evenly over ``turns``, noise by picture and turn."""
+    """Draws for validation, the same for every run: timesteps spread evenly over ``turns``, noise by index."""
     generator = torch.Generator().manual_seed(_number("validation", turn, index))
     noise = torch.randn(shape, generator=generator)
     timestep = int((turn + 0.5) / turns * TIMESTEPS)

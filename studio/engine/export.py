@@ -27,7 +27,7 @@ def file_name(spec: RunSpec) -> str:
 
 
 def export_all(store: RunStore, method: Method, bench: Bench, place: Place) -> Iterator[Event]:
-    """Write and read back every format that the spec asks for, under ``exports/``; raises SpecError for an unknown one."""
+    """Write and read back every format that the spec asks for; raises SpecError for an unknown one."""
     spec = bench.spec
     formats = spec.save.formats or tuple(method.exports)
     unknown = [name for name in formats if name not in method.exports]

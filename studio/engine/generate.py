@@ -21,7 +21,7 @@ PREFERRED = ("kohya", "a1111", "diffusers", "single-file")
 
 @dataclass(frozen=True)
 class Used:
-    """A file to stack: what it ``is`` (base, lora, embedding) and, for a run's own file, the ``trigger`` it was taught."""
+    """A file to stack, ``what`` it is (base, lora, embedding), and the ``trigger`` of the run that made it."""
 
     path: Path
     what: str
@@ -69,7 +69,9 @@ def generate(base: str, uses: Sequence[str], prompt: str, seed: int, spec: Sampl
     names = []
     for used in stack:
         if used.what == "lora":
-            pipeline.load_lora_weights(str(used.path.parent), weight_name=used.path.name, adapter_name=_plain(used.path.stem))
+            pipeline.load_lora_weights(
+                str(used.path.parent), weight_name=used.path.name, adapter_name=_plain(used.path.stem)
+            )
             names.append(_plain(used.path.stem))
         elif used.what == "embedding":
             pipeline.load_textual_inversion(str(used.path), token=used.path.stem)
@@ -87,6 +89,7 @@ def _draw(pipeline: Any, models: Any, prompt: str, seed: int, spec: SampleSpec) 
     from diffusers import DPMSolverMultistepScheduler
 
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(models.scheduler.config)
+    pipeline.set_progress_bar_config(disable=True)
     latent = pipeline(
         prompt=prompt,
         negative_prompt=spec.negative,

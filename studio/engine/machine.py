@@ -51,7 +51,7 @@ class Machine:
         """While batches accumulate, gradients stay here; the last batch's backward exchanges them."""
         if last or self.world == 1:
             return contextlib.nullcontext()
-        return wrapped.no_sync()  # type: ignore[no-any-return]
+        return wrapped.no_sync()
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """The plan's compute precision."""

@@ -1,1 +1,1 @@
-"""The only room that knows how the model families differ: how a prompt becomes conditioning and how the UNet is asked."""
+"""The only room that knows how model families differ: how a prompt becomes conditioning, how the UNet is asked."""

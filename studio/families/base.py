@@ -22,7 +22,7 @@ class BaseSpec(Section):
     """The model that is trained on."""
 
     model: str = "starter"
-    """The base model: `starter` (embedded), a diffusers folder, a .safetensors file, or a hub id that is already downloaded."""
+    """The base model: `starter` (embedded), a diffusers folder, a .safetensors file, or a downloaded hub id."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Models:
         return digest.hexdigest()[:16]
 
     def moments(self, pixels: Tensor) -> Tensor:
-        """Encode ``pixels`` (B, 3, H, W) in -1..1 to the scaled mean and deviation of their latents, (B, 2C, h, w) fp32."""
+        """Encode ``pixels`` (B, 3, H, W) in -1..1 to scaled mean and deviation of the latents, (B, 2C, h, w) fp32."""
         weight = next(self.vae.parameters())
         with torch.no_grad():
             posterior = self.vae.encode(pixels.to(weight.device, weight.dtype)).latent_dist

@@ -56,7 +56,9 @@ def _of_folder(place: Path | str) -> str:
         index = json.loads((place / "model_index.json").read_text(encoding="utf-8"))
         unet = json.loads((place / "unet" / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"'{place}' is not a diffusers model: model_index.json or unet/config.json is missing.") from error
+        raise ModelError(
+            f"'{place}' is not a diffusers model: model_index.json or unet/config.json is missing."
+        ) from error
     name = str(index.get("_class_name", ""))
     if "XL" in name:
         return "an SDXL"
@@ -94,5 +96,7 @@ def read_names(path: Path) -> dict[str, Any]:
                 raise ValueError("header too large")
             header: dict[str, Any] = json.loads(file.read(length))
     except (OSError, ValueError, struct.error) as error:
-        raise ModelError(f"'{path.name}' is not a readable .safetensors file; it may be cut short or of another kind.") from error
+        raise ModelError(
+            f"'{path.name}' is not a readable .safetensors file; it may be cut short or of another kind."
+        ) from error
     return header

@@ -22,7 +22,7 @@ class SD1(Family):
     title = "Stable Diffusion 1.x"
 
     def load(self, base: BaseSpec, plan: Plan) -> Models:
-        """Load from a diffusers folder, a single file or a downloaded hub id; everything frozen, VAE in fp32 on a CPU."""
+        """Load from a diffusers folder, a single file or a downloaded hub id; everything frozen, VAE in fp32."""
         from studio.families.detect import locate
 
         place = locate(base.model)
@@ -87,8 +87,10 @@ class SD1(Family):
 
 def _open(place: Path | str, dtype: torch.dtype) -> Any:
     from diffusers import StableDiffusionPipeline
+    from diffusers.utils import logging
 
-    options: dict[str, Any] = {"safety_checker": None, "local_files_only": True, "torch_dtype": dtype}
+    logging.disable_progress_bar()  # our own events say how far it is
+    options: dict[str, Any] = {"safety_checker": None, "local_files_only": True, "dtype": dtype}
     try:
         if isinstance(place, Path) and place.is_file():
             return StableDiffusionPipeline.from_single_file(str(place), **options)

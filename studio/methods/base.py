@@ -67,7 +67,9 @@ class Method(ABC):
         self.options = options
         self.data = data
         self.seed = seed
-        self.live: dict[str, nn.Parameter] = {}  # what learns, by canonical name; ``attach`` fills it, ``detach`` empties it
+        self.live: dict[
+            str, nn.Parameter
+        ] = {}  # what learns, by canonical name; ``attach`` fills it, ``detach`` empties it
 
     @abstractmethod
     def attach(self) -> list[ParamGroup]:

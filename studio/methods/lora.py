@@ -1,4 +1,4 @@
-"""The only file that knows LoRA: low-rank additions to the weights of linear and convolution layers (Hu et al., 2021)."""
+"""The only file that knows LoRA: low-rank additions to linear and convolution weights (Hu et al., 2021)."""
 
 import contextlib
 import re
@@ -20,8 +20,8 @@ TARGETS = {
     "qkv": _ATTENTION,
     "attn": rf"{_ATTENTION}|attn[12]\.to_out\.0",
     "attn-mlp": rf"{_ATTENTION}|attn[12]\.to_out\.0|ff\.net\.(0\.proj|2)|proj_in|proj_out",
-    "full": rf"{_ATTENTION}|attn[12]\.to_out\.0|ff\.net\.(0\.proj|2)|proj_in|proj_out|conv1|conv2|conv_shortcut|time_emb_proj"
-    r"|samplers\.0\.conv",
+    "full": rf"{_ATTENTION}|attn[12]\.to_out\.0|ff\.net\.(0\.proj|2)|proj_in|proj_out"
+    r"|conv1|conv2|conv_shortcut|time_emb_proj|(down|up)samplers\.0\.conv",
 }
 TEXT_TARGETS = r"self_attn\.(q|k|v|out)_proj|mlp\.fc[12]"
 

@@ -1,4 +1,4 @@
-"""The only file that knows Textual Inversion: new rows of the token table learn, and nothing else (Gal et al., 2022)."""
+"""The only file that knows Textual Inversion: new rows of the token table learn, nothing else (Gal et al., 2022)."""
 
 import contextlib
 import copy
@@ -80,7 +80,9 @@ class TextualInversion(Method, kind="textual-inversion"):
             tokenizer = copy.deepcopy(self._plain[slot])
             table = _embeddings(encoder).token_embedding
             if len(tokenizer) != table.num_embeddings:
-                raise ModelError(f"The base's {slot} knows {len(tokenizer)} words, its token table {table.num_embeddings}.")
+                raise ModelError(
+                    f"The base's {slot} knows {len(tokenizer)} words, its token table {table.num_embeddings}."
+                )
             rows = self._first_rows(tokenizer, table)
             tokenizer.add_tokens(self._words, special_tokens=True)
             overlay = TokenOverlay(table, rows.to(self.models.device))
