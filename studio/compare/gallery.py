@@ -1,0 +1,91 @@
+"""The only file that knows which picture stands where: prompts and seeds across, the base and the methods down."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from studio.compare.members import (
+    BASE,
+    BASE_COLOUR,
+    BASE_TITLE,
+    groups,
+    newest_samples,
+    open_experiment,
+    subject_prompts,
+)
+from studio.data.scan import dataset
+from studio.errors import DataError
+from studio.spec import RunSpec
+from studio.store import ExperimentStore, RunStore
+
+
+@dataclass(frozen=True)
+class Column:
+    """One prompt at one seed; ``subject`` tells whether the prompt calls the subject."""
+
+    prompt: str
+    seed: int
+    subject: bool
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One row of pictures, a path or None for each column; ``step`` is that of the samples."""
+
+    name: str
+    title: str
+    colour: str
+    state: str
+    step: int | None
+    pictures: tuple[Path | None, ...]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The grid: prompts that call the subject first; ``trained_on`` are the pictures that were learnt."""
+
+    columns: tuple[Column, ...]
+    strips: tuple[Strip, ...]
+    trained_on: tuple[Path, ...]
+
+    @property
+    def first_without_subject(self) -> int | None:
+        """The column before which a rule is drawn, or None where there is no change."""
+        kinds = [column.subject for column in self.columns]
+        return kinds.index(False) if kinds and kinds[0] and False in kinds else None
+
+
+def build(store: ExperimentStore) -> Gallery:
+    """The grid as far as it is drawn."""
+    found = groups(store)
+    experiment = open_experiment(store)
+    columns, order = _columns(found[0].first.spec) if found else ((), ())
+    base = store.run(BASE)
+    strips = [_strip(base, BASE_TITLE, BASE_COLOUR, "", order)]
+    strips += [_strip(g.shown.store, g.title, g.colour, g.shown.state, order) for g in found]
+    try:
+        learnt = tuple(example.path for example in dataset(experiment.data).train)
+    except DataError:
+        learnt = ()  # the pictures have moved since: the grid stands without them
+    return Gallery(columns, tuple(strips), learnt)
+
+
+def _columns(spec: RunSpec) -> tuple[tuple[Column, ...], tuple[int, ...]]:
+    """The columns in the order of showing, and for each its place among the samples of a run."""
+    calls = subject_prompts(spec)
+    drawn = [
+        Column(prompt, seed, subject)
+        for prompt, subject in zip(spec.prompts(), calls, strict=True)
+        for seed in spec.sample.seeds
+    ]
+    order = sorted(range(len(drawn)), key=lambda i: not drawn[i].subject)
+    return tuple(drawn[i] for i in order), tuple(order)
+
+
+def _strip(run: RunStore, title: str, colour: str, state: str, order: Sequence[int]) -> Strip:
+    view = run.view()
+    step = newest_samples(view)
+    shown = view.samples[step] if step is not None else ()
+    paths = [run.path / shown[i].path if i < len(shown) else None for i in order]
+    there = tuple(path if path and path.is_file() else None for path in paths)
+    return Strip(run.path.name, title, colour, state, step, there)
