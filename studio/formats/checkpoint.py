@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from studio.errors import ModelError
 from studio.formats import ldm
 from studio.formats.container import cast, read_header, write_with_hash
-from studio.formats.tensors import load_tensors, save_tensors
+from studio.formats.tensors import load_tensors
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -71,7 +73,7 @@ def write_folder(folder: str | Path, pipeline: DiffusionPipeline, dtype: torch.d
             if folder.exists():
                 folder.rename(Path(name) / "old")
             draft.rename(folder)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise ModelError(f"{folder} cannot be written: {error}; free some space or choose another folder.") from error
     return folder
 
@@ -100,10 +102,14 @@ def _text(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _convert(path: Path, dtype: torch.dtype) -> None:
+    """Rewrite a file in ``dtype``; the folder around it is still a draft, so the file itself needs none."""
     tensors = cast(load_tensors(path), dtype)
-    save_tensors(path, tensors, {"format": "pt"})
+    path.unlink()
+    save_file(tensors, path, metadata={"format": "pt"})
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
     if read_header(path) != {name: tuple(tensor.shape) for name, tensor in tensors.items()}:
-        raise ModelError(f"{path} does not read back as it was written; save it again.")
+        raise ModelError(f"{path.name} does not read back as it was written; save it again.")
 
 
 def _renew_size(index: Path) -> None:

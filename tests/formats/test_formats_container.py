@@ -9,7 +9,7 @@ from safetensors import safe_open
 
 from studio.errors import ModelError
 from studio.formats import metadata
-from studio.formats.container import read_file, read_header, write_with_hash
+from studio.formats.container import cast, read_file, read_header, write_with_hash
 
 
 def test_the_hash_is_that_of_the_data_and_metadata_is_kept(about, tmp_path) -> None:
@@ -105,3 +105,13 @@ def test_metadata_carries_trigger_spec_tags_and_picture(about) -> None:
     assert said["modelspec.date"] == "2023-11-14T22:23:20"
     with pytest.raises(ModelError):
         metadata.network_metadata("sd9")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("bad", ["nan", "inf", "-inf"])
+def test_one_bad_number_among_many_is_seen(dtype, bad) -> None:
+    values = torch.randn(1000).to(dtype)
+    values[537] = float(bad)
+    with pytest.raises(ModelError, match="'w' holds NaN or infinity"):
+        cast({"w": values}, torch.float32)
+    assert cast({"empty": torch.ones(0), "steps": torch.tensor([3])}, dtype)["steps"].dtype == torch.int64
