@@ -43,7 +43,7 @@ def svg(lines: Sequence[Line], label: str) -> str:
         return ""
     x_ticks = ticks(0, max(points[-1][0] for _, points in drawn), 6)
     # a burst in the first steps would press all that follows flat
-    tops = [sorted(y for _, y in points)[int(0.98 * (len(points) - 1))] for _, points in drawn]
+    tops = [sorted(y for _, y in points)[-1 - len(points) // 50] for _, points in drawn]
     y_ticks = ticks(min(y for _, points in drawn for _, y in points), max(tops), 5)
     x_range, y_range = (0.0, max(points[-1][0] for _, points in drawn)), (y_ticks[0], y_ticks[-1])
     parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}" class="curves">']
@@ -52,7 +52,7 @@ def svg(lines: Sequence[Line], label: str) -> str:
         parts.append(f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{y:g}</text>')
     for x in x_ticks:
-        if x <= x_range[1]:
+        if x <= x_range[1] and x == int(x):
             at = _at(x, x_range, LEFT, WIDTH - RIGHT)
             parts.append(f'<text x="{at:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{x:g}</text>')
     for line, points in drawn:

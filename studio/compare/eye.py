@@ -43,8 +43,11 @@ class StarterEye:
 
         digest = hashlib.sha256(b"".join(file.read_bytes() for file in weights)).hexdigest()
         self.name = f"starter eye {digest[:8]}"
-        self.model = CLIPModel.from_pretrained(folder).float().eval().requires_grad_(False)
-        self.tokenizer = CLIPTokenizer.from_pretrained(folder)
+        try:
+            self.model = CLIPModel.from_pretrained(folder).float().eval().requires_grad_(False)
+            self.tokenizer = CLIPTokenizer.from_pretrained(folder)
+        except (OSError, ValueError) as error:
+            raise ModelError("The starter's eye is damaged; `python -m studio.starter.build` makes it anew.") from error
 
     def images(self, pictures: Sequence[Image]) -> Tensor:
         """(N, d): the middle square of each picture, at the eye's own size."""

@@ -71,6 +71,8 @@ class Evidence:
 
     def looked_at(self, store: RunStore, subject: bool) -> Tensor:
         """Rows of the newest samples whose prompts call the subject, or of those that do not: (N, d)."""
+        if newest_samples(store.view()) is None:
+            raise Unmeasurable("The base was not sampled." if store.path == self.base.path else "There are no samples.")
         found = samples(store, self.spec, subject)
         if not found:
             which = "calls the subject" if subject else "leaves the subject out"

@@ -17,6 +17,7 @@ from studio.spec import Experiment
 from studio.store import ExperimentStore, write_text
 
 LARGEST = 256  # pixels on the longer side of a picture in the report
+ONE_SEED = "Each method ran with one seed, so small differences may be chance; repeats would tell."
 EXACT = 96  # up to this side a picture is kept without loss
 STYLE = Path(__file__).with_name("report.css")
 
@@ -73,8 +74,8 @@ def _head(experiment: Experiment, found: Sequence[Group]) -> str:
     steps = sorted({spec.schedule.steps for spec in specs})
     facts = {
         "Methods": ", ".join(group.title for group in found),
-        "Dataset": f"{data.folder}, called “{data.subject}”",
-        "Base model": experiment.base.model,
+        "Dataset": f'{Path(data.folder).name}, called "{data.subject}"',
+        "Base model": Path(experiment.base.model).name,
         "Steps": f"{steps[0]} each" if len(steps) == 1 else ", ".join(map(str, steps)),
         "Training seeds": ", ".join(map(str, seeds)),
         "Sample seeds": ", ".join(map(str, experiment.sample.seeds)),
@@ -101,7 +102,8 @@ def _figures(figures: Table) -> str:
         head = f'<th scope="row">{_swatch(row.colour)}{escape(row.title)}{state}</th>'
         cells = "".join(_cell(row.cells[metric.name]) for metric in figures.columns)
         rows.append(f"<tr{' class=base' if n == 0 else ''}>{head}{cells}</tr>")
-    spread = " ± is the deviation over seeds." if any(len(row.seeds) > 1 for row in figures.rows) else ""
+    repeated = any(len(row.seeds) > 1 for row in figures.rows)
+    spread = " ± is the deviation over seeds." if repeated else f" {ONE_SEED}"
     eye = f" Likeness, prompt fit and forgetting are seen by the {figures.eye}." if figures.eye else ""
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in figures.notes)
     return (

@@ -61,10 +61,9 @@ def _draw_row(sheet: Image.Image, row: _Row, y: int, side: int, count: int) -> N
     pen = ImageDraw.Draw(sheet)
     middle = y + side // 2
     pen.rectangle((PAD, middle - 6, PAD + 11, middle + 5), fill=row.colour)
-    for n, line in enumerate(wrapped(row.title, LABEL - 32, lines=2)):
-        _write(pen, (PAD + 20, middle - 9 + n * LINE), line, INK)
-    if row.note:
-        _write(pen, (PAD + 20, middle + 9 + LINE * (len(wrapped(row.title, LABEL - 32, lines=2)) - 1)), row.note, SOFT)
+    title, note = wrapped(row.title, LABEL - 26, lines=2), wrapped(row.note, LABEL - 26, lines=2) if row.note else []
+    for n, line in enumerate([*title, *note]):
+        _write(pen, (PAD + 20, middle - 9 + n * LINE), line, INK if n < len(title) else SOFT)
     for i in range(count):
         path = row.pictures[i] if i < len(row.pictures) else None
         sheet.paste(_thumbnail(path, side), (_left(i, side), y))
