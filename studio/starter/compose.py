@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,16 +47,18 @@ def place(name: str, rng: np.random.Generator) -> Array:
     """An empty background, its shade a little different each time."""
     edge = float(rng.uniform(0.62, 0.78))
     if name == "grass":
-        canvas = _bands((0, (135, 200, 245)), (edge - 0.01, (200, 232, 250)), (edge, (110, 185, 75)), (1, (70, 145, 50)))
+        canvas = _bands((0, (135, 200, 245)), (edge - 0.01, (200, 232, 250)), (edge, (110, 185, 75)),
+                        (1, (70, 145, 50)))  # fmt: skip
     elif name == "beach":
         canvas = _bands((0, (140, 210, 250)), (edge - 0.2, (205, 238, 252)), (edge - 0.19, (40, 150, 200)),
                         (edge - 0.02, (70, 185, 215)), (edge, (245, 222, 160)), (1, (228, 196, 125)))  # fmt: skip
     elif name == "snow":
-        canvas = _bands((0, (168, 192, 218)), (edge - 0.01, (206, 220, 236)), (edge, (246, 249, 253)), (1, (228, 236, 246)))
+        canvas = _bands((0, (168, 192, 218)), (edge - 0.01, (206, 220, 236)), (edge, (246, 249, 253)),
+                        (1, (228, 236, 246)))  # fmt: skip
     elif name == "night":
         canvas = _night(rng)
     else:
-        shade = np.array(world.BACKDROPS[name], dtype=np.float32)
+        shade: NDArray[Any] = np.array(world.BACKDROPS[name], dtype=np.float32)
         if name != "white":
             shade = shade * rng.uniform(0.88, 1.08) + rng.normal(0, 6, size=3)
         canvas = np.broadcast_to(shade, (SIZE, SIZE, 3)).astype(np.float32)

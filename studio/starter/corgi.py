@@ -1,4 +1,4 @@
-"""The only file that knows what the example dog looks like: a corgi with a red scarf, drawn with ellipses and polygons."""
+"""The only file that knows what the example dog looks like: a corgi with a red scarf, made of ovals and polygons."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class Pen:
 
     def oval(self, centre: Point, radii: Point, colour: Colour) -> None:
         (x, y), (rx, ry) = centre, radii
-        self.draw.ellipse([(x - rx) * self.unit, (y - ry) * self.unit, (x + rx) * self.unit, (y + ry) * self.unit], colour)
+        corners = (x - rx, y - ry, x + rx, y + ry)
+        self.draw.ellipse([edge * self.unit for edge in corners], colour)
 
     def shape(self, points: Sequence[Point], colour: Colour, soft: float = 14) -> None:
         """A polygon whose corners are round by `soft`."""
@@ -69,7 +70,8 @@ def head(pen: Pen, centre: Point, size: float, tongue: bool, look: float = 0.0) 
     for side in (-1, 1):
         pen.shape([at(side * 0.60, 0.20), at(side * 1.04, 0.42), at(side * 0.50, 0.72)], WHITE, 0.08 * size)
     nose = look * 0.16
-    pen.shape([at(nose * 0.6 - 0.09, -0.80), at(nose * 0.6 + 0.09, -0.80), at(nose + 0.26, 0.20), at(nose - 0.26, 0.20)],
+    brow = nose * 0.6
+    pen.shape([at(brow - 0.09, -0.80), at(brow + 0.09, -0.80), at(nose + 0.26, 0.20), at(nose - 0.26, 0.20)],
               WHITE, 0.05 * size)  # fmt: skip
     pen.oval(at(nose, 0.40), (0.56 * size, 0.46 * size), WHITE)
     for side in (-1, 1):
@@ -87,8 +89,8 @@ def head(pen: Pen, centre: Point, size: float, tongue: bool, look: float = 0.0) 
 def scarf(pen: Pen, centre: Point, size: float, side: float) -> None:
     """A red scarf, its end hanging down on one side."""
     x, y = centre
-    pen.shape([(x + side * 0.28 * size, y), (x + side * 0.72 * size, y + 0.62 * size), (x + side * 0.20 * size, y + 0.70 * size)],
-              DARK_RED, 0.06 * size)  # fmt: skip
+    end = [(x + side * dx * size, y + dy * size) for dx, dy in ((0.28, 0), (0.72, 0.62), (0.20, 0.70))]
+    pen.shape(end, DARK_RED, 0.06 * size)
     pen.shape([(x - 0.72 * size, y - 0.10 * size), (x, y + 0.10 * size), (x + 0.72 * size, y - 0.10 * size),
                (x + 0.62 * size, y + 0.14 * size), (x, y + 0.32 * size), (x - 0.62 * size, y + 0.14 * size)],
               RED, 0.07 * size)  # fmt: skip

@@ -26,7 +26,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(list(parameters), {"lr": lr, "momentum": momentum, "decay": decay})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:
         for group in self.param_groups:
             shapes: dict[torch.Size, list[Tensor]] = {}
             for weight in group["params"]:
@@ -52,7 +52,8 @@ class Muon(torch.optim.Optimizer):
 
 def optimizers(model: nn.Module, lr: float, muon: bool = True) -> list[torch.optim.Optimizer]:
     """Muon for the inner matrices (if wanted), AdamW for biases, norms, tables and the outermost layers."""
-    inner, outer = [], []
+    inner: list[Tensor] = []
+    outer: list[Tensor] = []
     for name, weight in model.named_parameters():
         if not weight.requires_grad:
             continue

@@ -1,4 +1,4 @@
-"""The only file that knows how trained networks become the folders that others load: whole, fp16, swapped in at once."""
+"""The only file that knows how trained networks become the folders that others load: fp16, swapped in at once."""
 
 from __future__ import annotations
 
@@ -76,3 +76,8 @@ def eye(work: Path, folder: Path = EYE) -> None:
         images.save_pretrained(draft)
 
     _swap(folder, write)
+
+
+def everything(work: Path) -> None:
+    base(work)
+    eye(work)

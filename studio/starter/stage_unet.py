@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from studio.objective import Draw, add_noise, target
 from studio.starter import latents, networks, training
 from studio.starter.captions import Captions
 
@@ -45,7 +46,6 @@ class UnetTask:
         clean = self.latents[indices].float().to(self.device)
         noise = torch.randn(clean.shape, generator=draw).to(self.device)
         steps = torch.randint(len(self.kept), (self.batch,), generator=draw).to(self.device)
-        signal = self.kept[steps].sqrt().view(-1, 1, 1, 1)
-        spread = (1 - self.kept[steps]).sqrt().view(-1, 1, 1, 1)
-        guess = self.model(signal * clean + spread * noise, steps, ids)
-        return (guess.float() - (signal * noise - spread * clean)).square().mean()
+        guess = self.model(add_noise(clean, noise, steps, self.kept), steps, ids)
+        wanted = target("v_prediction", Draw(noise, steps, noise), clean, self.kept)
+        return (guess.float() - wanted).square().mean()

@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
-from studio.starter import compose, networks, pictures
+from studio.starter import networks, pictures
 
 KL = 5e-7
 """Weight of the KL term, summed over the latent."""
@@ -76,15 +76,6 @@ def measure(vae: AutoencoderKL, work: Path) -> dict[str, float]:
         scores[name] = float(found.mean())
         scores[f"{name}, green"] = float(found[green(images)].mean())
     return scores
-
-
-def sheet(vae: AutoencoderKL, work: Path) -> None:
-    rows = []
-    for name in ("world", "foreign"):
-        images = tensor(pictures.load(work, f"{name}-held-out")[:32])
-        for part in images.split(16):
-            rows += [*pixels(part), *pixels(reconstruct(vae, part))]
-    compose.sheet(rows, 16, 1).save(work / "vae.png")
 
 
 @torch.no_grad()

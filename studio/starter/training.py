@@ -1,4 +1,4 @@
-"""The only file that knows how a network is trained over hours that may be cut short: processes, averaging, EMA, state."""
+"""The only file that knows how a network is trained in spells cut short: processes, averaging, EMA, state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The only file that knows what the starter has words for: names, styles, colours, places, and how a caption says them."""
+"""The only file that knows what the starter has words for: names, styles, colours, places, and their captions."""
 
 from __future__ import annotations
 
