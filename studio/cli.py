@@ -260,11 +260,18 @@ def doctor(arguments: argparse.Namespace) -> int:
 def _follow(events: Iterable[tuple[str, Any]], as_json: bool, folder: Path) -> int:
     """Show events until they end; 0 when the last run finished or was stopped by wish, 1 when one failed."""
     show: Callable[[str, Any], None]
-    if as_json:
+    silent = os.environ.get("RANK", "0") != "0"  # of several processes the first speaks for all
+    if silent:
+
+        def show(run: str, event: Any) -> None:
+            pass
+
+    elif as_json:
         from studio.events import to_line
 
         def show(run: str, event: Any) -> None:
             print(json.dumps({"run": run} | json.loads(to_line(event)), ensure_ascii=False), flush=True)
+
     else:
         from studio.console import Console
 
@@ -273,7 +280,7 @@ def _follow(events: Iterable[tuple[str, Any]], as_json: bool, folder: Path) -> i
     for run, event in events:
         show(run, event)
         failed = failed or event.kind == "failed"
-    if not as_json:
+    if not as_json and not silent:
         print(f"Everything is in {folder}")
     return 1 if failed else 0
 

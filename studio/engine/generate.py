@@ -11,7 +11,8 @@ from PIL import Image
 from studio.engine.machine import this_hardware
 from studio.errors import ModelError
 from studio.families.base import BaseSpec
-from studio.families.detect import detect, read_names
+from studio.families.detect import detect
+from studio.formats.container import read_header
 from studio.hardware import MachineSpec, decide
 from studio.spec import SampleSpec, spec_from_toml
 from studio.store import RunStore
@@ -46,7 +47,7 @@ def resolve(use: str) -> Used:
 def _what(path: Path) -> str:
     if path.is_dir():
         return "base"
-    names = read_names(path)
+    names = read_header(path)
     if any(".lora_" in name or ".lora." in name for name in names):
         return "lora"
     if "emb_params" in names:

@@ -2,13 +2,18 @@
 
 import contextlib
 import functools
-from typing import Any
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from studio.errors import CrucibleError
 from studio.families.base import DTYPES
 from studio.hardware import Hardware, Plan, probe
+
+T = TypeVar("T")
 
 
 @functools.cache
@@ -17,13 +22,21 @@ def this_hardware() -> Hardware:
     return probe()
 
 
+def is_one_of_many() -> bool:
+    """True when a launcher started several processes of this program."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
 class Machine:
     """One rank's view of the machine under a plan."""
 
     def __init__(self, plan: Plan) -> None:
         from accelerate import Accelerator
+        from accelerate.state import AcceleratorState, PartialState
 
         self.plan = plan
+        if PartialState._shared_state and PartialState._shared_state.get("_cpu") != (plan.device == "cpu"):
+            AcceleratorState._reset_state(True)  # accelerate keeps the first run's device for the whole process
         self._accelerator = Accelerator(cpu=plan.device == "cpu", mixed_precision="no")
         self.device = torch.device("cpu") if plan.device == "cpu" else self._accelerator.device
         self.scaler = torch.amp.GradScaler(plan.device, enabled=plan.scaler)
@@ -74,6 +87,20 @@ class Machine:
         box = [value]
         broadcast_object_list(box)
         return box[0]
+
+    def on_main(self, call: Callable[[], T]) -> T:
+        """Run ``call`` on rank 0 alone and give every rank its result, or raise its error everywhere."""
+        result: Any = None
+        error: CrucibleError | None = None
+        if self.main:
+            try:
+                result = call()
+            except CrucibleError as raised:
+                error = raised
+        result, error = self.agree((result, error))
+        if error:
+            raise error
+        return result
 
     def wait(self) -> None:
         """Go on when every rank is here."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from studio.engine.bench import Bench
 from studio.engine.course import Run, is_out_of_memory
 from studio.engine.learner import Learner
-from studio.engine.machine import Machine, this_hardware
+from studio.engine.machine import Machine, is_one_of_many, this_hardware
 from studio.engine.worker import Resident
 from studio.errors import CrucibleError, SpecError, StoreError
 from studio.events import Event, Exported, Failed, Finished, Started
@@ -31,25 +31,32 @@ def train(store: RunStore, resident: Resident) -> Iterator[Event]:
 
 
 def begin(spec: RunSpec, folder: Path | None, outputs: Path) -> RunStore:
-    """A new run in ``folder``, or in the next free one under ``outputs``; raises SpecError before anything is made."""
+    """A new run in ``folder``, or in the next free one under ``outputs``; raises SpecError before anything is made.
+
+    Of several ranks the first makes the folder, and all get it.
+    """
     problems = spec.problems()
     if problems:
         raise SpecError(" ".join(problems))
+    if is_one_of_many():
+        machine = Machine(decide(this_hardware(), spec.machine, spec.optim.name))
+        return RunStore(machine.on_main(lambda: _make(spec, folder, outputs).path))
+    return _make(spec, folder, outputs)
+
+
+def _make(spec: RunSpec, folder: Path | None, outputs: Path) -> RunStore:
     if folder is None:
-        experiment = ExperimentStore.create(
-            outputs,
-            f"{Path(spec.data.folder).name}-{spec.name}",
-            Experiment(
-                name=spec.name,
-                created=time.time(),
-                seed=spec.seed,
-                base=spec.base,
-                data=spec.data,
-                sample=spec.sample,
-                runs=(spec.name,),
-            ).to_toml(),
+        experiment = Experiment(
+            name=spec.name,
+            created=time.time(),
+            seed=spec.seed,
+            base=spec.base,
+            data=spec.data,
+            sample=spec.sample,
+            runs=(spec.name,),
         )
-        folder = experiment.run(spec.name).path
+        name = f"{Path(spec.data.folder).name}-{spec.name}"
+        folder = ExperimentStore.create(outputs, name, experiment.to_toml()).run(spec.name).path
     return RunStore.create(folder, spec.to_toml())
 
 

@@ -1,14 +1,13 @@
 """The only file that finds out which family a base model belongs to, from its headers alone."""
 
 import json
-import struct
 from pathlib import Path
-from typing import Any
 
 from studio import starter
 from studio.errors import ModelError
 from studio.families.base import Family
 from studio.families.sd import SD1
+from studio.formats.container import read_header
 
 FAMILIES: dict[str, Family] = {family.name: family for family in (SD1(),)}
 
@@ -75,7 +74,7 @@ def _cached_index(repo: str) -> Path | None:
 
 
 def _of_file(path: Path) -> str:
-    header = read_names(path)
+    header = read_header(path)
     for key, name in LDM_TEXT.items():
         if key in header:
             return name if name == "SD 1" else f"an {name}"
@@ -85,18 +84,3 @@ def _of_file(path: Path) -> str:
     if any(".lora_down." in key or ".lora_A." in key or ".hada_" in key or ".lokr_" in key for key in header):
         raise ModelError(f"'{path.name}' is a LoRA or LyCORIS file; choose the base model that it was trained on.")
     raise ModelError(f"'{path.name}' is not a Stable Diffusion checkpoint: none of its keys is known.")
-
-
-def read_names(path: Path) -> dict[str, Any]:
-    """The header of a .safetensors file (tensor name -> facts), without reading a tensor; raises ModelError."""
-    try:
-        with open(path, "rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > 100_000_000:
-                raise ValueError("header too large")
-            header: dict[str, Any] = json.loads(file.read(length))
-    except (OSError, ValueError, struct.error) as error:
-        raise ModelError(
-            f"'{path.name}' is not a readable .safetensors file; it may be cut short or of another kind."
-        ) from error
-    return header

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from studio import starter
 from studio.errors import ModelError
 from studio.families.base import DTYPES, BaseSpec, Cond, Family, Models
+from studio.formats.container import read_header as read_shapes
 from studio.hardware import Plan
+
+CONFIGS = Path(__file__).parent / "configs"
+FULL_WIDTH = 768  # of SD 1's text encoder; a narrower single file is one that the starter became
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
@@ -85,6 +90,15 @@ class SD1(Family):
         )
 
 
+def _recipe(file: Path) -> dict[str, Any]:
+    """What a single file does not say: configs and tokenizer, from this package, so that no network is needed."""
+    from transformers import CLIPTokenizer
+
+    width = read_shapes(file)["cond_stage_model.transformer.text_model.embeddings.token_embedding.weight"][1]
+    config = CONFIGS / "sd1" if width == FULL_WIDTH else starter.BASE
+    return {"config": str(config), "tokenizer": CLIPTokenizer.from_pretrained(str(starter.BASE / "tokenizer"))}
+
+
 def _open(place: Path | str, dtype: torch.dtype) -> Any:
     from diffusers import StableDiffusionPipeline
     from diffusers.utils import logging
@@ -93,7 +107,7 @@ def _open(place: Path | str, dtype: torch.dtype) -> Any:
     options: dict[str, Any] = {"safety_checker": None, "local_files_only": True, "dtype": dtype}
     try:
         if isinstance(place, Path) and place.is_file():
-            return StableDiffusionPipeline.from_single_file(str(place), **options)
+            return StableDiffusionPipeline.from_single_file(str(place), **_recipe(place), **options)
         return StableDiffusionPipeline.from_pretrained(str(place), requires_safety_checker=False, **options)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
