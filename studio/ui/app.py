@@ -1,0 +1,141 @@
+"""The only file that runs the page's server: port, address, first words, and a clean end."""
+
+import contextlib
+import http.client
+import os
+import socket
+import tempfile
+import threading
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+from studio.errors import UserError
+from studio.ui.i18n import LOCALES, language
+
+FIRST_PORT = 7860
+THEME_COOKIE = "crucible_theme"
+MOST_UPLOAD = "200mb"
+QUIET = {
+    "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1",
+}  # fmt: skip
+
+
+def serve(outputs: Path, port: int | None = None, listen: bool = False, browser: bool = True, token: str = "") -> None:
+    """Show the page until Ctrl-C. ``listen`` opens it to the network and demands a ``token``; raises UserError."""
+    if listen and not token:
+        raise UserError("Listening to the network needs a token: add --token WORD.")
+    host = "0.0.0.0" if listen else "127.0.0.1"
+    taken = bind(host, port)
+    os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
+    os.environ.setdefault("GRADIO_TEMP_DIR", _private_folder())
+
+    import uvicorn
+
+    from studio.ui.late import LateWorker
+
+    worker = LateWorker()
+    app = application(outputs, worker, token if listen else "")
+    number = taken.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+    threading.Thread(target=_announce, args=(number, token if listen else "", browser), daemon=True).start()
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[taken])
+    finally:
+        worker.shutdown()
+
+
+def build(outputs: Path, worker: Any) -> Any:
+    """The page over ``outputs`` as gr.Blocks, giving its work to ``worker``."""
+    from studio.ui.desk import Desk
+    from studio.ui.page import assemble
+
+    return assemble(Desk(outputs, worker))
+
+
+def application(outputs: Path, worker: Any, token: str = "") -> Any:
+    """The whole server as an ASGI application: page, media routes, guard."""
+    import gradio as gr
+    from fastapi import FastAPI
+
+    from studio.ui.desk import Desk
+    from studio.ui.guard import Guard
+    from studio.ui.media import router
+    from studio.ui.page import I18N, assemble
+    from studio.ui.theme import SCRIPT, STYLE, theme
+
+    outputs.mkdir(parents=True, exist_ok=True)
+    desk = Desk(outputs, worker)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(router(desk.outputs, desk.shelf))
+    script = SCRIPT.read_text(encoding="utf-8")
+    closed = {"docs_url": None, "redoc_url": None, "openapi_url": None}
+    gr.mount_gradio_app(
+        app, assemble(desk), path="/", theme=theme(), css_paths=[STYLE], js=script, i18n=I18N, run_history=False,
+        enable_monitoring=False, footer_links=[], max_file_size=MOST_UPLOAD, show_error=False,
+        ssr_mode=False, pwa=False, mcp_server=False, app_kwargs=closed,
+    )  # fmt: skip
+    return Guard(app, token, dressed)
+
+
+def dressed(page: bytes, headers: dict[str, str]) -> bytes:
+    """Gradio's page with the visitor's language and theme set before its scripts run."""
+    from http.cookies import SimpleCookie
+
+    cookies = {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
+    lang = language(cookies, headers.get("accept-language", ""))
+    locale = LOCALES[lang]
+    theme = cookies.get(THEME_COOKIE, "")
+    script = (
+        f"Object.defineProperty(navigator,'language',{{get:()=>'{locale}'}});"
+        f"Object.defineProperty(navigator,'languages',{{get:()=>['{locale}']}});"
+        f"document.documentElement.lang='{locale}';"
+    )
+    style = ""
+    if theme in ("light", "dark"):
+        script += (
+            "(()=>{const ask=window.matchMedia.bind(window);window.matchMedia=q=>q.includes('prefers-color-scheme')?"
+            f"{{matches:q.includes('{theme}'),media:q,onchange:null,addEventListener(){{}},removeEventListener(){{}},"
+            "addListener(){},removeListener(){}}:ask(q)})();"
+        )
+        ground = "#161819" if theme == "dark" else "#F1F3F3"
+        style = f"<style>html,body{{background:{ground}!important}}</style>"
+    return page.replace(b"<head>", f"<head><script>{script}</script>{style}".encode(), 1)
+
+
+def bind(host: str, port: int | None) -> socket.socket:
+    """A socket on ``port``, or on the next free one from 7860; raises UserError when there is none."""
+    for number in [port] if port else range(FIRST_PORT, FIRST_PORT + 100):
+        taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if os.name != "nt":
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind((host, number))
+        except OSError:
+            taken.close()
+            continue
+        return taken
+    raise UserError(f"Port {port or FIRST_PORT} is taken; choose another with --port.")
+
+
+def _private_folder() -> str:
+    folder = Path(tempfile.gettempdir()) / f"crucible-{os.getuid() if hasattr(os, 'getuid') else os.getlogin()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return str(folder)
+
+
+def _announce(port: int, token: str, browser: bool) -> None:
+    """Say the one line when the page answers, and open it."""
+    for _ in range(600):
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request("GET", "/")
+            connection.getresponse().read()
+            break
+        except OSError:
+            threading.Event().wait(0.1)
+    address = f"http://127.0.0.1:{port}"
+    print(f"Crucible is ready at {address}" + (f"/?token={token}" if token else ""), flush=True)
+    if browser:
+        webbrowser.open(address + (f"/?token={token}" if token else ""))

@@ -1,0 +1,133 @@
+"""The only file that acts for the page: what every tab shares, and what the buttons do to experiments and runs."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio.errors import SpecError, StoreError
+from studio.store import ExperimentStore
+from studio.ui.late import Hand
+from studio.ui.looks import Looks
+from studio.ui.media import Shelf
+from studio.ui.watch import Seen, Watch
+
+TWICE = 2.0  # seconds within which the same order given again is taken for a double click
+
+
+@dataclass(frozen=True)
+class Order:
+    """What **Compare them** asks for."""
+
+    name: str
+    kinds: tuple[str, ...]
+    folder: str
+    trigger: str
+    class_word: str
+    steps: int | None = None
+
+
+@dataclass(frozen=True)
+class Now:
+    """The experiment in hand and its runs; ``waiting`` where the worker will come to it by itself."""
+
+    experiment: ExperimentStore | None
+    runs: tuple[Seen, ...] = ()
+    waiting: bool = False
+    trouble: str = ""
+
+    @property
+    def active(self) -> Seen | None:
+        """The run that an engine is at."""
+        return next((run for run in self.runs if run.view.busy), None)
+
+    @property
+    def open_runs(self) -> tuple[Seen, ...]:
+        """Runs that are not at their end."""
+        return tuple(run for run in self.runs if not run.is_base and run.view.state != "finished")
+
+
+class Desk:
+    """The outputs folder, the worker, and what was read of the runs; one for all visitors."""
+
+    def __init__(self, outputs: Path, worker: Hand) -> None:
+        self.outputs = outputs.resolve()
+        self.worker = worker
+        self.watch = Watch(self.outputs)
+        self.looks = Looks()
+        self.shelf = Shelf()
+        self._last: tuple[Order | None, float] = (None, 0.0)
+        self._guard = threading.Lock()
+
+    def now(self) -> Now:
+        """The truth on disk, as every visitor sees it."""
+        current = self.worker.current
+        experiment = self.watch.shown(current)
+        if experiment is None:
+            return Now(None, trouble=self.worker.last_error)
+        name = experiment.path.name
+        waiting = name == current or name in self.worker.waiting()
+        return Now(experiment, tuple(self.watch.runs(experiment)), waiting, self.worker.last_error)
+
+    def compare(self, order: Order) -> ExperimentStore | None:
+        """Create the experiment and queue it; None for a double click. Raises UserError before anything is made."""
+        with self._guard:
+            if order == self._last[0] and time.monotonic() - self._last[1] < TWICE:
+                return None
+            from studio.compare import experiment
+
+            specs = self._specs(order)
+            problems = [problem for spec in specs for problem in spec.problems()]
+            if problems:
+                raise SpecError(problems[0])
+            store = experiment.create(
+                self.outputs, order.name.strip() or Path(order.folder).name or "experiment", specs
+            )
+            self._last = (order, time.monotonic())
+        self._submit(store, resume_stopped=False)
+        return store
+
+    def _specs(self, order: Order) -> Sequence[Any]:
+        from studio.data.scan import dataset
+        from studio.spec import preset
+
+        self.looks.begin()
+        self.looks.ready.wait()
+        if not order.kinds:
+            raise SpecError("No method is picked; pick at least one.")
+        over: dict[str, Any] = {
+            "data": {"folder": order.folder, "trigger": order.trigger.strip(), "class_word": order.class_word.strip()}
+        }
+        if order.steps:
+            over["schedule"] = {"steps": order.steps}
+        specs = [preset(self.looks.of(kind).preset).spec(**over) for kind in order.kinds]
+        dataset(specs[0].data)
+        return specs
+
+    def resume(self, name: str) -> None:
+        """Go on with everything in the experiment that is not at its end."""
+        store = ExperimentStore(self.outputs / name)
+        if not store.exists:
+            raise StoreError(f"There is no experiment '{name}'.")
+        with self._guard:
+            if name == self.worker.current or name in self.worker.waiting():
+                return
+            self._submit(store, resume_stopped=True)
+
+    def wish(self, what: str) -> bool:
+        """Tell the run in hand to stop, sample or save; False when none is at work."""
+        active = self.now().active
+        if active is None:
+            return False
+        active.store.wish(what)
+        return True
+
+    def _submit(self, store: ExperimentStore, resume_stopped: bool) -> None:
+        def job(resident: Any) -> Iterator[object]:
+            from studio.compare import experiment
+
+            yield from experiment.run(store, resident, resume_stopped=resume_stopped)
+
+        self.worker.submit(store.path.name, job)

@@ -1,0 +1,57 @@
+"""The only file that keeps the engine's worker out of the start: it comes with the first job."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+
+class Hand(Protocol):
+    """What the page needs of a worker."""
+
+    current: str
+    last_error: str
+
+    def submit(self, label: str, job: Callable[[Any], Iterator[object]]) -> None:
+        """Queue a job."""
+
+    def waiting(self) -> list[str]:
+        """Labels of the jobs that have not begun."""
+
+    def shutdown(self) -> None:
+        """End after the step in hand."""
+
+
+class LateWorker:
+    """A worker that is made when it is first needed, with the same words as the real one."""
+
+    def __init__(self) -> None:
+        self._real: Hand | None = None
+        self._lock = threading.Lock()
+
+    def submit(self, label: str, job: Callable[[Any], Iterator[object]]) -> None:
+        """Queue a job; the first one brings in the engine."""
+        with self._lock:
+            if self._real is None:
+                from studio.engine.worker import Worker
+
+                self._real = Worker()
+            self._real.submit(label, job)
+
+    def waiting(self) -> list[str]:
+        """Labels of the jobs that have not begun."""
+        return self._real.waiting() if self._real else []
+
+    @property
+    def current(self) -> str:
+        """Label of the job in hand, or nothing."""
+        return self._real.current if self._real else ""
+
+    @property
+    def last_error(self) -> str:
+        """Why the last job ended early, or nothing."""
+        return self._real.last_error if self._real else ""
+
+    def shutdown(self) -> None:
+        """End after the step in hand; what was running can be resumed."""
+        if self._real:
+            self._real.shutdown()

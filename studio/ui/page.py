@@ -1,0 +1,128 @@
+"""The only file that puts the page together: six tabs, one tick, and what a fresh page shows."""
+
+from typing import Any
+
+import gradio as gr
+
+from studio.ui import view
+from studio.ui.desk import Desk, Now
+from studio.ui.i18n import LANGUAGES, LOCALES
+from studio.ui.speak import QUIET, changed, lang_of
+from studio.ui.tabs import compare, dataset, library, methods, system, train
+
+TICK = 1.0  # seconds; fixed, what did not change is skipped
+I18N = gr.I18n(**{LOCALES[lang]: words for lang, words in LANGUAGES.items()})
+
+
+def assemble(desk: Desk) -> gr.Blocks:
+    """The page of one desk."""
+    with gr.Blocks(title="Crucible", analytics_enabled=False, delete_cache=(3600, 86400)) as page:
+        page.i18n_instance = I18N
+        page_parts = _Page(desk)
+        page_parts.lay()
+        page_parts.wire(page)
+    return page
+
+
+class _Page:
+    """The tabs, and the handlers that draw across them."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def lay(self) -> None:
+        """Place bar and tabs."""
+        desk = self.desk
+        self.bar = gr.HTML("", elem_id="bar", padding=False)
+        with gr.Tabs(elem_id="tabs", selected="dataset") as self.tabs:
+            with gr.Tab(I18N("dataset"), id="dataset"):
+                self.dataset = dataset.build(desk, I18N)
+            with gr.Tab(I18N("methods"), id="methods"):
+                self.methods = methods.build(desk, self.dataset, self.tabs, I18N)
+            with gr.Tab(I18N("train"), id="train"):
+                self.train = train.build(desk, self.tabs)
+            with gr.Tab(I18N("compare"), id="compare"):
+                self.compare = compare.build(desk, I18N)
+            with gr.Tab(I18N("library"), id="library"):
+                self.library = library.build(desk)
+            with gr.Tab(I18N("system"), id="system") as self.system_tab:
+                self.system = system.build(desk, self.tabs)
+        self.seen = gr.State({})
+        self.timer = gr.Timer(TICK)
+
+    def wire(self, page: gr.Blocks) -> None:
+        """Fill a fresh page once, then let the tick draw what changes."""
+        data = self.dataset
+        moving = [
+            self.bar, *self.train.parts, self.methods.cards, self.methods.rail, self.methods.start, self.methods.picked,
+            self.compare.chooser, *self.compare.parts, self.library.table, self.seen,
+        ]  # fmt: skip
+        read = [self.seen, self.methods.picked, self.compare.chooser, self.compare.cells]
+        self.timer.tick(self.tick, read, moving, concurrency_limit=None, **QUIET)
+        words = [data.folder, data.trigger, data.class_word]
+        page.load(self.first, words, [*data.shown, self.methods.advice], **QUIET)
+        page.load(self.tick, read, moving, concurrency_limit=None, **QUIET)
+        opened = self.system_tab.select(self.opened, None, self.system.shown, **QUIET)
+        opened.then(self.examined, None, self.system.doctor, **QUIET)
+
+    def first(self, folder: str, trigger: str, class_word: str, request: gr.Request) -> tuple[Any, ...]:
+        """What a fresh page shows of the dataset."""
+        lang = lang_of(request)
+        shown = self.dataset.show(folder, {"page": 0, "picture": ""}, lang)
+        return (*shown, methods.advice(folder, trigger, class_word, lang))
+
+    def opened(self, request: gr.Request) -> tuple[str, str, str]:
+        """The System tab, drawn when it is opened."""
+        shown: tuple[str, str, str] = self.system.show(lang_of(request))
+        return shown
+
+    def examined(self, request: gr.Request) -> str:
+        """The doctor's table, once the machine was asked."""
+        shown: str = self.system.check(lang_of(request))
+        return shown
+
+    def tick(
+        self, seen: dict[str, Any], picked: list[str] | None, experiment: str | None, cells: Any, request: gr.Request
+    ) -> tuple[Any, ...]:
+        """Everything that moves by itself; a part that this visitor has already is skipped."""
+        seen, lang = dict(seen), lang_of(request)
+        self.desk.looks.begin()
+        now = self.desk.now()
+        looks = self.desk.looks
+        train_parts = zip(("toolbar", "runs", "loss", "log"), self.train.show(now, lang), strict=True)
+        return (
+            changed(seen, "bar", view.bar(now, looks, lang)),
+            *(changed(seen, name, drawn) for name, drawn in train_parts),
+            *self._methods(seen, picked, lang),
+            *self._compare(seen, now, experiment, cells, lang),
+            self._library(seen, now, lang),
+            seen,
+        )
+
+    def _methods(self, seen: dict[str, Any], picked: list[str] | None, lang: str) -> tuple[Any, ...]:
+        if changed(seen, "methods", (self.desk.looks.ready.is_set(), lang)) == gr.skip():
+            return (gr.skip(),) * 4
+        shown: tuple[Any, ...] = self.methods.show(picked, lang)
+        return shown
+
+    def _compare(
+        self, seen: dict[str, Any], now: Now, experiment: str | None, cells: Any, lang: str
+    ) -> tuple[Any, ...]:
+        names = [store.path.name for store in self.desk.watch.experiments()]
+        newest = now.experiment.path.name if now.experiment else None
+        follow = newest if experiment not in names or seen.get("newest") != newest else experiment
+        seen["newest"] = newest
+        chooser = changed(seen, "chooser", (names, follow))
+        if chooser != gr.skip():
+            chooser = gr.Dropdown(choices=names, value=follow)
+        key = (follow, self.compare.key(follow) if follow else None, self.desk.looks.ready.is_set(), lang)
+        if changed(seen, "compare", key) == gr.skip():
+            return chooser, *(gr.skip(),) * 4
+        return chooser, *self.compare.show(follow, cells, lang)
+
+    def _library(self, seen: dict[str, Any], now: Now, lang: str) -> Any:
+        files = sum(len(run.view.exports) for run in now.runs)
+        name = now.experiment.path.name if now.experiment else ""
+        if changed(seen, "library", (name, files, self.desk.looks.ready.is_set(), lang)) == gr.skip():
+            return gr.skip()
+        return self.library.show(lang)

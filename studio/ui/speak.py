@@ -1,0 +1,66 @@
+"""The only file that joins drawn HTML and Python: what a click says, how an error is told, what is skipped."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from studio.errors import CrucibleError
+from studio.ui.i18n import language, tr
+
+CLICKS = """
+element.addEventListener('click', (event) => {
+  const at = event.target.closest('[data-act]');
+  if (!at || !element.contains(at) || at.disabled) return;
+  trigger('click', { act: at.dataset.act, id: at.dataset.id || '', shift: event.shiftKey });
+});
+element.addEventListener('keydown', (event) => {
+  const at = event.target.closest('[data-act]');
+  if (!at || at.tagName === 'BUTTON' || (event.key !== ' ' && event.key !== 'Enter')) return;
+  event.preventDefault();
+  at.click();
+});
+"""
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+def pane(elem_id: str, **more: Any) -> gr.HTML:
+    """A place for drawn HTML whose ``data-act`` elements can be clicked."""
+    return gr.HTML("", elem_id=elem_id, padding=False, js_on_load=CLICKS, **more)
+
+
+def said(event: gr.EventData) -> dict[str, Any]:
+    """What the clicked element says: act, id, shift."""
+    data = getattr(event, "_data", None)
+    return data if isinstance(data, dict) else {}
+
+
+def lang_of(request: gr.Request | None) -> str:
+    """The language of the visitor."""
+    if request is None:
+        return "en"
+    return language(dict(request.cookies), request.headers.get("accept-language", ""))
+
+
+def told(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Tell a user error on the page as one sentence and leave everything as it was."""
+
+    @functools.wraps(handler)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return handler(*args, **kwargs)
+        except CrucibleError as error:
+            request = next((a for a in [*args, *kwargs.values()] if isinstance(a, gr.Request)), None)
+            gr.Warning(tr(str(error), lang_of(request)), title="Crucible", duration=12)
+            return gr.skip()
+
+    return wrapped
+
+
+def changed(seen: dict[str, Any], name: str, value: Any) -> Any:
+    """``value`` if it differs from what this visitor was sent last under ``name``, else a skip."""
+    if seen.get(name) == value:
+        return gr.skip()
+    seen[name] = value
+    return value

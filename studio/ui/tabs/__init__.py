@@ -1,0 +1,1 @@
+"""The only package that knows what stands on which tab; one module each."""

@@ -1,0 +1,197 @@
+"""The only file that knows the System tab: the machine and what to type, experiments, language and theme."""
+
+import shutil
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from studio.ui.desk import Desk
+from studio.ui.i18n import t, tr
+from studio.ui.markup import badge, button, copy, empty, esc, size, swatch, table, word
+from studio.ui.speak import QUIET, lang_of, pane, said, told
+
+LEAST_DISK = 5e9
+SIGNS = {"ok": "✓", "warn": "!", "err": "✕", "plain": "–"}
+Line = tuple[str, str, str, str]  # verdict, part, found, what it means
+
+
+@dataclass(frozen=True)
+class SystemTab:
+    """The parts that are drawn when the tab is opened."""
+
+    doctor: gr.HTML
+    experiments: gr.HTML
+    settings: gr.HTML
+    show: Any
+    shown: Any
+    check: Any
+
+
+def build(desk: Desk, tabs: gr.Tabs) -> SystemTab:
+    """Lay the tab out; the caller stands inside its gr.Tab."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=320):
+            with gr.Column(elem_classes="pan"):
+                doctor = pane("system_doctor")
+            with gr.Column(elem_classes="pan"):
+                experiments = pane("system_experiments")
+        with gr.Column(scale=3, min_width=260, elem_classes="pan"):
+            settings = pane("system_settings")
+    room = _Room(desk)
+    doctor.click(room.again, None, doctor, show_progress="minimal", api_visibility="private")
+    experiments.click(room.resumed, None, [experiments, tabs], **QUIET)
+    return SystemTab(doctor, experiments, settings, room.show, [doctor, experiments, settings], room.doctor)
+
+
+class _Room:
+    """The tab's handlers; the machine is asked once, and again on wish."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._hardware: Any = None
+        self._asking = threading.Lock()
+
+    def hardware(self, anew: bool = False) -> Any:
+        """What the machine is; the first call takes seconds."""
+        from studio.hardware import probe
+
+        with self._asking:
+            if self._hardware is None or anew:
+                self._hardware = probe()
+            return self._hardware
+
+    def doctor(self, lang: str, anew: bool = False) -> str:
+        """The doctor's table."""
+        lines = examine(self.hardware(anew), self.desk.outputs, lang)
+        counts = [sum(1 for line in lines if line[0] == verdict) for verdict in ("ok", "warn", "err")]
+        small = t("doctor_counts", lang, ok=counts[0], warn=counts[1], err=counts[2])
+        rows = "".join(
+            f'<tr><td style="width:90px">{badge(verdict, SIGNS[verdict] + " " + t("verdict_" + verdict, lang))}</td>'
+            f'<td style="width:130px"><b>{esc(part)}</b></td><td>{esc(found)}</td>'
+            f'<td class="mute">{_meaning(means, lang)}</td></tr>'
+            for verdict, part, found, means in lines
+        )
+        head = (
+            f'<div class="ln"><h2 class="h grow">{word("doctor", lang)}<small>{esc(small)}</small></h2>'
+            f"{button('check', t('check_again', lang), 'primary')}</div>"
+        )
+        return head + table("", rows)
+
+    def show(self, lang: str) -> tuple[str, str, str]:
+        """What is known at once; the doctor's table follows when the machine was asked."""
+        waiting = f'<h2 class="h">{word("doctor", lang)}</h2><p class="mute">{word("checking", lang)}</p>'
+        return self.doctor(lang) if self._hardware else waiting, self.experiments(lang), settings(lang)
+
+    def experiments(self, lang: str) -> str:
+        """Experiments with what they hold and how much disk they use."""
+        head = f'<h2 class="h">{word("experiments", lang)}</h2>'
+        rows = "".join(self._experiment(store, lang) for store in self.desk.watch.experiments())
+        if not rows:
+            return head + empty(t("no_run", lang), t("no_run_help", lang)).replace(
+                'class="nil"', 'class="nil" style="min-height:80px"'
+            )
+        return head + table("", rows)
+
+    def _experiment(self, store: Any, lang: str) -> str:
+        runs = [run for run in self.desk.watch.runs(store) if not run.is_base]
+        swatches = " ".join(swatch(self.desk.looks.of(run.kind).colour, run.second) for run in runs)
+        name = store.path.name
+        waiting = name == self.desk.worker.current or name in self.desk.worker.waiting()
+        unfinished = [run for run in runs if run.view.state != "finished"]
+        if waiting or any(run.view.busy for run in runs):
+            state = badge("live", t("state_training", lang))
+        elif unfinished:
+            state = (
+                badge("warn", t("n_unfinished", lang, n=len(unfinished)))
+                + " "
+                + button("resume", t("act_resume", lang), "small", name)
+            )
+        else:
+            state = badge("ok", "✓ " + t("state_finished", lang))
+        return (
+            f"<tr><td><b>{esc(name)}</b></td><td>{swatches}</td><td>{word('n_runs', lang, n=len(runs))}</td>"
+            f'<td class="num">{size(disk_use(store.path))}</td><td style="text-align:right">{state}</td></tr>'
+        )
+
+    @told
+    def again(self, event: gr.EventData, request: gr.Request) -> str:
+        """Ask the machine once more."""
+        return self.doctor(lang_of(request), anew=said(event).get("act") == "check")
+
+    @told
+    def resumed(self, event: gr.EventData, request: gr.Request) -> Any:
+        """Go on with an experiment, and show it live."""
+        data = said(event)
+        if data.get("act") != "resume":
+            return gr.skip()
+        self.desk.resume(data["id"])
+        return self.experiments(lang_of(request)), gr.Tabs(selected="train")
+
+
+def _meaning(text: str, lang: str) -> str:
+    """A reason as a sentence; what stands between backticks is something to type, with a Copy button."""
+    parts = text.split("`")
+    drawn = ""
+    for index, part in enumerate(parts):
+        if index % 2:
+            drawn += f"<code>{esc(part)}</code> {copy(part, lang)}"
+        else:
+            drawn += esc(part)
+    return drawn
+
+
+def examine(hw: Any, outputs: Path, lang: str) -> list[Line]:
+    """The doctor's findings: each part, what was found, and what it means or what to type."""
+    from studio.hardware import MachineSpec, decide
+
+    plan = decide(hw, MachineSpec(), "adamw")
+    reasons = {choice.what: tr(choice.reason, lang) for choice in plan.choices}
+    lines: list[Line] = [("ok", "Python", hw.versions.get("python", ""), "")]
+    lines.append(("ok", "PyTorch", hw.versions.get("torch", ""), ""))
+    memory = (
+        f"{hw.name}, {size(hw.memory)}"
+        if hw.device != "cpu"
+        else t("cores", lang, name=hw.name, n=hw.cores, ram=size(hw.ram))
+    )
+    cpu = t("device_cpu", lang) if hw.device == "cpu" else ""
+    lines.append(("ok" if hw.device != "cpu" else "warn", t("device", lang), memory, cpu))
+    lines.append(("ok", t("precision", lang), plan.compute, reasons.get("precision", "")))
+    lines.append(("ok", t("attention", lang), plan.attention, reasons.get("attention", "")))
+    for name in ("bitsandbytes", "xformers"):
+        trouble = tr(hw.probes.get(name, ""), lang)
+        version = hw.versions.get(name) or t("not_installed", lang)
+        lines.append(("plain" if trouble else "ok", name, version, trouble))
+    for name in ("diffusers", "transformers", "peft", "accelerate", "gradio"):
+        version = hw.versions.get(name, "")
+        lines.append(("ok" if version else "err", name, version or t("not_installed", lang), ""))
+    free = shutil.disk_usage(outputs if outputs.exists() else outputs.parent).free
+    lines.append(
+        ("ok" if free > LEAST_DISK else "warn", t("disk", lang), t("disk_free", lang, size=size(free)), str(outputs))
+    )
+    return lines
+
+
+def disk_use(folder: Path) -> int:
+    """Bytes of all files under ``folder``."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def settings(lang: str) -> str:
+    """Language and theme; both are kept by this browser."""
+    tongues = "".join(
+        f'<button type="button" class="bt{" primary" if code == lang else ""}" data-lang="{code}">{esc(name)}</button>'
+        for code, name in (("en", "English"), ("zh", "简体中文"))
+    )
+    themes = "".join(
+        f'<button type="button" class="bt" data-theme="{code}">{word("theme_" + code, lang)}</button>'
+        for code in ("light", "dark", "system")
+    )
+    return (
+        f'<h2 class="h">{word("settings", lang)}</h2><p class="mute">{word("language", lang)}</p>'
+        f'<div class="ln">{tongues}</div>'
+        f'<p class="mute" style="margin-top:10px!important">{word("theme", lang)}</p><div class="ln">{themes}</div>'
+        f'<p class="faint" style="margin-top:10px!important">{word("network_off", lang)}</p>'
+    )
