@@ -1,10 +1,12 @@
 """The only file that turns what a machine is into verdicts: what works, what is missing, and what to type."""
 
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from studio.hardware import Hardware
+from studio.pins import ROOT, STUDIO
 
 OK, MISSING, WRONG = "OK", "missing", "wrong"
 ROOM = 10 * 2**30  # bytes of free disk under which a full model may not fit
@@ -57,4 +59,10 @@ def _optional(hw: Hardware, name: str, consequence: str) -> Finding:
     if name == "xformers" and hw.device != "cuda":
         return Finding(OK, name, "not needed here: it runs on CUDA cards only")
     verdict = WRONG if hw.versions.get(name) else MISSING
-    return Finding(verdict, name, trouble, consequence)
+    return Finding(verdict, name, trouble, f"{consequence} To add it, type: {_command(name)}")
+
+
+def _command(name: str) -> str:
+    """What installs the tested version of ``name`` alone, so that it cannot move torch."""
+    pin = next((str(pin) for pin in STUDIO.pins(ROOT) if pin.name == name), name)
+    return f"{sys.executable} -m pip install --no-deps {pin}"
