@@ -111,7 +111,7 @@ def save_pictures(folder: Path, count: int = 5) -> Path:
     return folder
 
 
-def spec(kind: str, base: Path, data: Path, **over: Any) -> RunSpec:
+def spec(kind: str, base: Path, data: Path, /, **over: Any) -> RunSpec:
     """A short run of a method on the tiny base; ``over`` is nested settings, laid over everything."""
     from studio.section import merge
 
