@@ -139,7 +139,9 @@ def _precision(hw: Hardware, wish: str, on_cpu: bool, choices: list[Choice]) -> 
     if wish == "bf16" and not bf16:
         fallback: Precision = "fp16" if fp16 else "fp32"
         more = " with a loss scaler" if fallback == "fp16" else ""
-        choices.append(Choice("precision", fallback, f"{_begin(where)} has no bfloat16; using {NAMES[fallback]}{more}."))
+        choices.append(
+            Choice("precision", fallback, f"{_begin(where)} has no bfloat16; using {NAMES[fallback]}{more}.")
+        )
         return fallback
     if wish == "fp16" and not fp16:
         choices.append(Choice("precision", "fp32", f"{_begin(where)} does not train in float16; using float32."))
