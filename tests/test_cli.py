@@ -22,9 +22,7 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def file(tmp_path: Path, base: Path, pictures: Path) -> str:
     """A spec file of one step that draws nothing."""
-    spec = tiny.spec(
-        "textual-inversion", base, pictures, schedule={"steps": 1}, sample={"prompts": []}, name="word"
-    )
+    spec = tiny.spec("textual-inversion", base, pictures, schedule={"steps": 1}, sample={"prompts": []}, name="word")
     (tmp_path / "mine.toml").write_text(spec.to_toml())
     return str(tmp_path / "mine.toml")
 
@@ -64,7 +62,9 @@ MISTAKES: list[tuple[list[str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("words", "said"), MISTAKES, ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+@pytest.mark.parametrize(
+    ("words", "said"), MISTAKES, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
 def test_a_mistake_is_one_sentence_and_the_exit_code_2(
     words: list[str], said: str, outputs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,10 +83,25 @@ def test_words_that_do_not_parse_end_with_2_too(words: list[str], capsys: pytest
 
 
 def test_what_is_said_on_the_line_goes_over_the_preset() -> None:
-    arguments = cli.parser().parse_args(
-        ["train", "x", "--base", "b", "--data", "d", "--trigger", "t", "--class-word", "c", "--steps", "5", "--seed", "0"]
-        + ["--set", "optim.lr=1e-3", "--set", "data.flip = true", "--set", 'sample.prompts=["a=b", "c"]']
-    )
+    words = [
+        "train",
+        "x",
+        "--base",
+        "b",
+        "--data",
+        "d",
+        "--trigger",
+        "t",
+        "--class-word",
+        "c",
+        "--steps",
+        "5",
+        "--seed",
+        "0",
+    ]
+    for text in ("optim.lr=1e-3", "data.flip = true", 'sample.prompts=["a=b", "c"]'):
+        words += ["--set", text]
+    arguments = cli.parser().parse_args(words)
     assert cli._overrides(arguments) == {
         "base.model": "b",
         "data.folder": "d",
@@ -173,8 +188,10 @@ def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
     import subprocess
     import sys
 
-    code = "import sys; from studio import cli; cli.parser(); print(sorted({'torch', 'gradio', 'diffusers'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=cli.OUTPUTS.parent)
-    assert done.stdout.strip() == "[]"
-
-
+    code = (
+        "import sys; from studio import cli; cli.parser(); print({'torch', 'gradio', 'diffusers'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=cli.OUTPUTS.parent
+    )
+    assert done.stdout.strip() == "set()"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as some
@@ -71,8 +73,8 @@ def test_the_rate_rises_then_never_rises_again(kind: str, steps: int, warmup: fl
     rates = [factor(step, spec) for step in range(1, steps + 1)]
     assert all(0 < rate <= 1 for rate in rates)
     rising = round(warmup * steps)
-    assert all(a < b for a, b in zip(rates[:rising], rates[1:rising], strict=False))
-    assert all(a >= b for a, b in zip(rates[rising:], rates[rising + 1 :], strict=False))
+    assert all(a < b for a, b in itertools.pairwise(rates[:rising]))
+    assert all(a >= b for a, b in itertools.pairwise(rates[rising:]))
     if kind == "constant":
         assert set(rates[rising:]) <= {1.0}
     elif rising < steps:

@@ -190,7 +190,9 @@ def test_state_and_restore_are_exact_and_refuse_what_does_not_fit(learning: Meth
         assert not tiny.same(learning.state(), kept)
         learning.restore(kept)
         assert tiny.same(learning.state(), kept)
-        assert all(torch.equal(a, b) for a, b in zip(said, answers(learning.models, learning.prompt(PROMPT)), strict=True))
+        assert all(
+            torch.equal(a, b) for a, b in zip(said, answers(learning.models, learning.prompt(PROMPT)), strict=True)
+        )
         first = next(iter(kept))
         for wrong in ({}, {**kept, "more": torch.zeros(1)}, {**kept, first: torch.zeros(1)}):
             with pytest.raises(ModelError, match="do not fit"):
@@ -350,7 +352,9 @@ def test_lora_reaches_more_with_each_choice_and_changes_nothing_at_first(
     assert set(alphas.values()) == {4.0 * 4**0.5}
 
 
-@pytest.mark.parametrize(("init", "vectors", "rows"), [("ab", 4, [0, 0, 1, 1]), ("", 2, None), ("{class}", 3, [0, 1, 2])])
+@pytest.mark.parametrize(
+    ("init", "vectors", "rows"), [("ab", 4, [0, 0, 1, 1]), ("", 2, None), ("{class}", 3, [0, 1, 2])]
+)
 def test_a_new_word_starts_from_the_words_it_is_told(
     init: str, vectors: int, rows: list[int] | None, loaded: dict[str, Models]
 ) -> None:
