@@ -164,15 +164,18 @@ class Run:
     def _look(self, step: int) -> Iterator[Event]:
         """Samples and held-out loss; running out of memory here never ends the training."""
         if self.machine.main:
-            try:
-                yield from self.bench.samples(self.store, step, self.method)
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-                reset_memory_peak(self.machine.plan.device)
-                yield Note(text="The preview was skipped: no memory for it; training goes on.", level="warning")
-            yield from self.bench.validate(step, self.learner, self.method)
+            yield from self._if_it_fits("preview", self.bench.samples(self.store, step, self.method))
+            yield from self._if_it_fits("held-out loss", self.bench.validate(step, self.learner, self.method))
         self.machine.wait()
+
+    def _if_it_fits(self, what: str, events: Iterator[Event]) -> Iterator[Event]:
+        try:
+            yield from events
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            reset_memory_peak(self.machine.plan.device)
+            yield Note(text=f"The {what} was skipped: no memory for it; training goes on.", level="warning")
 
     def _save(self) -> Iterator[Event]:
         if self.machine.main:

@@ -212,6 +212,20 @@ def test_no_memory_for_a_preview_does_not_end_the_training(
     assert tiny.drafts(store.path) == []
 
 
+def test_no_memory_for_the_held_out_loss_does_not_end_the_training(
+    start: Callable[..., RunStore], resident: Resident, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Any:
+        raise FULL[0]
+
+    monkeypatch.setattr(Bench, "_loss_of", full)
+    store = start(schedule={"steps": 1})
+    events = list(train(store, resident))
+    assert events[-1].kind == "finished" and of(events, "validated") == []
+    assert ["held-out" in note.text for note in of(events, "note")] == [True, True]
+    assert not any(p.requires_grad for module in resident._models.modules().values() for p in module.parameters())  # type: ignore[union-attr]
+
+
 def test_another_error_in_a_preview_is_not_hidden(
     start: Callable[..., RunStore], resident: Resident, monkeypatch: pytest.MonkeyPatch
 ) -> None:
