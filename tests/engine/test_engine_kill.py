@@ -25,7 +25,7 @@ from tests import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 6
-PATIENCE = 120  # seconds to wait for a child on a machine that has other things to do
+PATIENCE = 240  # seconds to wait for a child on a machine that has other things to do
 
 
 def child(run: str, cache: str, failpoint: tuple[str, str, int]) -> None:
