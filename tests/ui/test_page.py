@@ -51,7 +51,7 @@ class Server:
             **os.environ,
             "PYTHONUTF8": "1",
             "GRADIO_TEMP_DIR": str(self.outputs.parent / "gradio"),
-            "OMP_NUM_THREADS": "2",
+            "OMP_NUM_THREADS": "1",
         }
         words = [sys.executable, str(SERVE), str(self.outputs)]
         with open(self.outputs.parent / "stderr.txt", "a") as said_wrong:
@@ -112,6 +112,8 @@ def visitor(server: Server) -> Iterator[Visitor]:
 def nothing_to_complain_of(visitor: Visitor) -> Iterator[None]:
     visitor.errors.clear()
     yield
+    for context in visitor.browser.contexts:
+        context.close()
     assert visitor.errors == []
     assert visitor.hosts <= {"127.0.0.1", "data"}
 
