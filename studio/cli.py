@@ -274,13 +274,13 @@ def _follow(events: Iterable[tuple[str, Any]], as_json: bool, folder: Path) -> i
         from studio.console import Console
 
         show = Console().show
-    failed = False
+    code = 0
     for run, event in events:
         show(run, event)
-        failed = failed or event.kind == "failed"
+        code = code or (event.code if event.kind == "failed" else 0)
     if not as_json and not silent:
         print(f"Everything is in {folder}")
-    return 1 if failed else 0
+    return code
 
 
 if __name__ == "__main__":

@@ -133,11 +133,12 @@ class Finished(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Failed(Event):
-    """The run ended by an error; ``text`` is for the user, ``detail`` for a bug report."""
+    """The run ended by an error; ``text`` is for the user, ``detail`` for a bug report, ``code`` the exit code."""
 
     step: int
     text: str
     detail: str = ""
+    code: int = 1
 
 
 def to_line(event: Event) -> str:

@@ -45,8 +45,7 @@ class Run:
 
     def events(self) -> Iterator[Event]:
         """The whole course."""
-        kept = self.store.checkpoints()
-        folder = kept[-1][1] if kept else None
+        folder = self.machine.on_main(self._last_checkpoint)  # rank 0 has mended the folder, so it knows
         if folder:
             self.place = checkpoint.place_of(folder)
         spec, plan = self.spec, self.machine.plan
@@ -64,6 +63,10 @@ class Run:
         method_ = method(spec.method.kind)(models, spec.method, spec.data, spec.seed)
         with method_.attached() as groups:
             yield from self._train(method_, groups, folder)
+
+    def _last_checkpoint(self) -> Path | None:
+        kept = self.store.checkpoints()
+        return kept[-1][1] if kept else None
 
     def exports(self, folder: Path) -> Iterator[Event]:
         """Only the files, from the checkpoint in ``folder``."""

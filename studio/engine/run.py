@@ -121,7 +121,8 @@ def _recorded(store: RunStore, machine: Machine, events: Iterator[Event]) -> Ite
                     beaten = time.monotonic()
                 yield event
         except Exception as error:  # the outer wall of a run: whatever happens is said, and the folder stays whole
-            failed = Failed(step=step, text=_explain(error), detail=traceback.format_exc())
+            code = error.exit_code if isinstance(error, CrucibleError) else 1
+            failed = Failed(step=step, text=_explain(error), detail=traceback.format_exc(), code=code)
             store.append(failed)
             yield failed
 
