@@ -32,9 +32,9 @@ def disturb(images: Tensor, draw: torch.Generator) -> Tensor:
 class EyeTask:
     """Captions against pictures, plain names against pictures, and unnamed drawings against their other view."""
 
-    lr = 1e-3
-    batch = 96
-    others = 24
+    lr = 1.5e-3
+    batch = 32
+    others = 6
 
     def __init__(self, work: Path, device: torch.device) -> None:
         self.model = networks.eye().to(device)
@@ -59,7 +59,7 @@ class EyeTask:
         known, one, two = seen.split([self.batch, self.others, self.others])
         loss = self.match(known, self.read(texts), scale)
         wanted = self.captions.names(indices).to(self.device)
-        loss = loss + 0.5 * functional.cross_entropy(scale * known @ self.read(self.names).T, wanted)
+        loss = loss + functional.cross_entropy(scale * known @ self.read(self.names).T, wanted)
         return loss + 0.5 * self.match(one, two, scale)
 
     def look(self, images: Tensor) -> Tensor:
