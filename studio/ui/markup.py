@@ -42,6 +42,10 @@ def swatch(colour: str, dashed: bool = False) -> str:
     return f'<i class="sw{" half" if dashed else ""}" style="--m:{esc(colour)}" aria-hidden="true"></i>'
 
 
+VOID = '<span class="void"></span>'
+"""What an empty part says, so that its panel is not drawn."""
+
+
 def badge(kind: str, text: str) -> str:
     """A verdict: ``kind`` is ok, warn, err, live or plain."""
     return f'<span class="bd {esc(kind)}">{esc(text)}</span>'

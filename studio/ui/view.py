@@ -120,7 +120,7 @@ def _life(now: Now, lang: str) -> str:
     doing = (
         f"{t('stage_' + stage[0], lang)} {stage[1]} / {stage[2]} · " if stage and f"stage_{stage[0]}" in STAGES else ""
     )
-    text = doing + t("life_age", lang, time=duration(max(1, round(run.age)), lang))
+    text = doing + t("life_age", lang, time=t("unit_s", lang, n=max(1, round(run.age))))
     if run.age >= LATE:
         return badge("err" if run.age >= LOST else "warn", text)
     return f'<span class="mute">{esc(text)}</span>'

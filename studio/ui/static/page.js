@@ -1,12 +1,16 @@
 () => {
-  const tabs = () => [...document.querySelectorAll('#tabs > .tab-wrapper button[role=tab]')]
-    .filter((tab) => !tab.closest('[aria-hidden=true]'));
+  const bar = '#tabs > .tab-wrapper';
   const names = ['dataset', 'methods', 'train', 'compare', 'library', 'system'];
   const keep = (name, value) => {
     document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=strict`;
   };
   window.crucible = {
-    open(name) { const at = tabs()[names.indexOf(name)]; if (at) at.click(); },
+    open(name) {  // a narrow window keeps the last tabs in a menu, without their names
+      const shown = document.querySelectorAll(`${bar} button[role=tab]`).length;
+      const more = document.querySelectorAll(`${bar} .overflow-dropdown button`);
+      const at = document.querySelector(`${bar} button[data-tab-id=${name}]`) || more[names.indexOf(name) - shown];
+      if (at) at.click();
+    },
     language(lang) { keep('crucible_lang', lang); location.reload(); },
     theme(name) { keep('crucible_theme', name); location.reload(); },
     copy(text, button) {
@@ -42,15 +46,14 @@
   });
   const wanted = location.hash.slice(1);
   const follow = () => {
-    const at = tabs().findIndex((tab) => tab.getAttribute('aria-selected') === 'true');
-    if (at >= 0 && location.hash !== '#' + names[at]) history.replaceState(null, '', '#' + names[at]);
+    const at = document.querySelector(`${bar} button[role=tab][aria-selected=true]`);
+    if (at && location.hash !== '#' + at.dataset.tabId) history.replaceState(null, '', '#' + at.dataset.tabId);
   };
   let tries = 0;
   const find = () => {
-    if (tabs().length < names.length) { if (tries++ < 200) setTimeout(find, 50); return; }
+    if (!document.querySelector(`${bar} button[role=tab]`)) { if (tries++ < 200) setTimeout(find, 50); return; }
     if (names.includes(wanted) && wanted !== 'dataset') window.crucible.open(wanted);
-    const bar = document.querySelector('#tabs > .tab-wrapper');
-    new MutationObserver(follow).observe(bar, { subtree: true, attributes: true, attributeFilter: ['aria-selected'] });
+    new MutationObserver(follow).observe(document.querySelector(bar), { subtree: true, attributes: true, attributeFilter: ['aria-selected'] });
   };
   find();
 }

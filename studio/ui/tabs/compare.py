@@ -11,7 +11,7 @@ from studio.errors import CrucibleError
 from studio.store import ExperimentStore
 from studio.ui.desk import Desk
 from studio.ui.i18n import t, tr
-from studio.ui.markup import empty, esc, notice, swatch, word
+from studio.ui.markup import VOID, empty, esc, notice, swatch, word
 from studio.ui.markup import table as table_html
 from studio.ui.media import sample_url
 from studio.ui.speak import QUIET, lang_of, pane, said, told
@@ -77,11 +77,11 @@ class _Room:
             or not self.desk.looks.ready.is_set()
             or not (self.desk.outputs / name / "experiment.toml").is_file()
         ):
-            return "", nothing, "", ""
+            return VOID, nothing, VOID, VOID
         try:
             table, gallery = self._build(name)
         except CrucibleError as error:
-            return "", notice("err", tr(str(error), lang)), "", ""
+            return "", notice("err", tr(str(error), lang)), VOID, VOID
         a, b = chosen_cells(gallery, cells)
         return (
             links(self.desk.outputs / name, lang),
@@ -238,7 +238,7 @@ def _url(picture: Path) -> str:
 def flip(gallery: Any, a: Any, b: Any, lang: str) -> str:
     """Two pictures on one another with a divider that mouse, arrow keys and X move."""
     if a is None or b is None:
-        return ""
+        return VOID
     one, two = gallery.strips[a[0]], gallery.strips[b[0]]
     column = gallery.columns[a[1]]
     head = (

@@ -9,7 +9,7 @@ from studio.errors import StoreError
 from studio.ui import view
 from studio.ui.desk import Desk, Now
 from studio.ui.i18n import t
-from studio.ui.markup import empty, leave
+from studio.ui.markup import VOID, empty, leave
 from studio.ui.speak import QUIET, lang_of, pane, said, told
 
 
@@ -46,12 +46,7 @@ class _Room:
         looks = self.desk.looks
         if now.experiment is None:
             go = leave("methods", t("set_up", lang), name="train_methods")
-            return (
-                "",
-                empty(t("no_run", lang), t("no_run_help", lang), go),
-                view.losses(now, looks, lang),
-                view.log(now, looks, lang),
-            )
+            return "", empty(t("no_run", lang), t("no_run_help", lang), go), VOID, VOID
         return (
             view.toolbar(now, lang),
             view.columns(now, looks, lang),
