@@ -14,7 +14,7 @@ from typing import Final
 
 import torch
 
-from studio.starter import card, example, latents, pictures, publish, sheets, training
+from studio.starter import adopt, card, example, latents, pictures, publish, sheets, training
 from studio.starter.stage_eye import EyeTask
 from studio.starter.stage_text import TextTask
 from studio.starter.stage_unet import UnetTask
@@ -50,6 +50,7 @@ def stage(name: str, options: argparse.Namespace) -> None:
         "publish": lambda: publish.everything(work),
         "example": lambda: example.make(work),
         "card": lambda: card.make(work),
+        "adopt": lambda: adopt.adopt(work),
     }
     print(f"== {name}", flush=True)
     plain[name]() if name in plain else train(name, options)
@@ -58,7 +59,9 @@ def stage(name: str, options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Make the starter model, its eye and its example pictures.")
     parser.add_argument("--work", type=Path, default=Path("outputs/.starter-work"), help="folder of unfinished work")
-    parser.add_argument("--stage", choices=STAGES, help="only this one")
+    parser.add_argument(
+        "--stage", choices=(*STAGES, "adopt"), help="only this one; adopt: begin at the published weights"
+    )
     parser.add_argument("--minutes", type=float, help="training time of that stage in all, earlier time counted in")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     options = parser.parse_args()

@@ -7,7 +7,7 @@ from PIL import Image
 from transformers import CLIPTokenizer
 
 from studio import starter
-from studio.starter import drawing, example, look, networks
+from studio.starter import adopt, drawing, example, look, networks, stage_unet, training
 
 RECOGNISED = 0.72
 """The card says 84 % of all and 80 % for the first seed; arithmetic that differs between machines may cost a few."""
@@ -44,6 +44,16 @@ def test_the_pipeline_is_a_stable_diffusion(pipeline):
     assert pipeline.scheduler.config.prediction_type == "v_prediction"
     assert pipeline.tokenizer.model_max_length == 77
     assert all(networks.finite(part) for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder))
+
+
+def test_training_can_begin_at_the_published_weights(pipeline, tmp_path):
+    adopt.adopt(tmp_path)
+    painter = stage_unet.Painter()
+    painter.load_state_dict(training.averaged(tmp_path / "unet.safetensors"))
+    assert torch.equal(painter.unet.conv_in.weight, pipeline.unet.conv_in.weight)
+    for name, model in {"vae": networks.vae(), "eye": networks.eye()}.items():
+        model.load_state_dict(training.averaged(tmp_path / f"{name}.safetensors"))
+    assert training.spent(tmp_path / "unet.safetensors")["minutes"] > 0
 
 
 def test_it_draws_what_it_is_asked_for(pipeline, eye):
