@@ -148,7 +148,9 @@ def to_line(event: Event) -> str:
 def from_line(line: str) -> Event | None:
     """Read one line back; a later version's kind or field is passed over (None), a broken line raises ValueError."""
     data: dict[str, Any] = json.loads(line)
-    cls = Event.known.get(data.pop("kind", ""))
+    if not isinstance(data, dict):
+        raise ValueError("an event is a JSON object")
+    cls = Event.known.get(str(data.pop("kind", "")))
     if cls is None:
         return None
     names = {f.name for f in fields(cls)}

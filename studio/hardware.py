@@ -118,11 +118,10 @@ def decide(hw: Hardware, wish: MachineSpec, optimizer: str) -> Plan:
     compute = _precision(hw, wish.precision, on_cpu, choices)
     save = _save_precision(hw, wish.save_precision, choices)
     attention = _attention(hw, wish.attention, on_cpu, choices)
-    if optimizer in EIGHT_BIT and hw.probes.get("bitsandbytes"):
+    trouble = hw.probes.get("bitsandbytes", "it was not probed.")
+    if optimizer in EIGHT_BIT and trouble:
         plain = "lion" if optimizer.startswith("lion") else "adamw"
-        choices.append(
-            Choice("optimizer", plain, f"{optimizer} needs bitsandbytes: {hw.probes['bitsandbytes']} Using {plain}.")
-        )
+        choices.append(Choice("optimizer", plain, f"{optimizer} needs bitsandbytes: {trouble} Using {plain}."))
         optimizer = plain
     scaler = compute == "fp16" and not on_cpu
     return Plan(device, compute, save, scaler, attention, optimizer, wish.gradient_checkpointing, tuple(choices))
@@ -131,22 +130,26 @@ def decide(hw: Hardware, wish: MachineSpec, optimizer: str) -> Plan:
 def _precision(hw: Hardware, wish: str, on_cpu: bool, choices: list[Choice]) -> Precision:
     bf16 = hw.bf16 and (hw.device == "cpu") == on_cpu
     fp16 = hw.fp16 and not on_cpu
-    where = "This processor" if on_cpu else hw.name
+    where = "this processor" if on_cpu and hw.device != "cpu" else hw.name
     if wish == "auto":
         best: Precision = "fp32" if on_cpu else "bf16" if bf16 else "fp16" if fp16 else "fp32"
         why = "is exact and no slower at this size" if on_cpu else "is the fastest format that it computes in"
-        choices.append(Choice("precision", best, f"{NAMES[best]} chosen for {hw.name}: it {why}."))
+        choices.append(Choice("precision", best, f"{NAMES[best]} chosen for {where}: it {why}."))
         return best
     if wish == "bf16" and not bf16:
         fallback: Precision = "fp16" if fp16 else "fp32"
         more = " with a loss scaler" if fallback == "fp16" else ""
-        choices.append(Choice("precision", fallback, f"{where} has no bfloat16; using {NAMES[fallback]}{more}."))
+        choices.append(Choice("precision", fallback, f"{_begin(where)} has no bfloat16; using {NAMES[fallback]}{more}."))
         return fallback
     if wish == "fp16" and not fp16:
-        choices.append(Choice("precision", "fp32", f"{where} does not train in float16; using float32."))
+        choices.append(Choice("precision", "fp32", f"{_begin(where)} does not train in float16; using float32."))
         return "fp32"
-    choices.append(Choice("precision", wish, f"{NAMES[wish]} as asked for; {hw.name} computes in it."))
+    choices.append(Choice("precision", wish, f"{NAMES[wish]} as asked for; {where} computes in it."))
     return wish  # type: ignore[return-value]
+
+
+def _begin(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _save_precision(hw: Hardware, wish: str, choices: list[Choice]) -> Precision:
@@ -161,11 +164,11 @@ def _save_precision(hw: Hardware, wish: str, choices: list[Choice]) -> Precision
 
 
 def _attention(hw: Hardware, wish: str, on_cpu: bool, choices: list[Choice]) -> Literal["xformers", "sdpa"]:
-    broken = "it runs on CUDA cards only." if on_cpu else hw.probes.get("xformers", "")
+    broken = "it runs on CUDA cards only." if on_cpu else hw.probes.get("xformers", "it was not probed.")
     if wish == "sdpa":
         return "sdpa"
-    if wish == "auto" and (on_cpu or hw.probes.get("xformers", "missing")):
-        reason = "PyTorch's own attention; xformers is not usable here: " + (broken or "it was not probed.")
+    if wish == "auto" and broken:
+        reason = f"PyTorch's own attention; xformers is not usable here: {broken}"
         choices.append(Choice("attention", "sdpa", reason))
         return "sdpa"
     if broken:
@@ -249,7 +252,7 @@ def _probe_xformers(device: str) -> str:
     if device != "cuda":
         return "it runs on CUDA cards only."
     if importlib.util.find_spec("xformers") is None:
-        return "it is not installed; `pip install --no-deps xformers` adds it."
+        return "it is not installed."
     try:
         from xformers.ops import memory_efficient_attention
 
@@ -264,7 +267,7 @@ def _probe_bitsandbytes() -> str:
     import importlib.util
 
     if importlib.util.find_spec("bitsandbytes") is None:
-        return "it is not installed; `pip install --no-deps bitsandbytes` adds it."
+        return "it is not installed."
     try:
         import torch
         from bitsandbytes.optim import AdamW8bit

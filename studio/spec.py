@@ -8,9 +8,10 @@ from typing import Any, Literal, TypeVar
 import tomlkit
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator
 
-from studio.data.scan import DataSpec, resolve_folder
-from studio.errors import DataError, SpecError
+from studio.data.scan import DataSpec, dataset
+from studio.errors import DataError, ModelError, SpecError
 from studio.families.base import BaseSpec
+from studio.families.detect import detect
 from studio.hardware import MachineSpec
 from studio.methods import method, registry
 from studio.methods.base import Method
@@ -111,19 +112,26 @@ class RunSpec(Section):
         if isinstance(value, Mapping):
             if "kind" not in value:
                 raise ValueError(f"it needs a kind: one of {', '.join(registry())}")
-            return method(value["kind"]).Options(**value)
+            return method(str(value["kind"])).Options(**value)
         return value
 
     def problems(self) -> list[str]:
         """What would stop the run before any work, one sentence each; empty when it can start."""
         found = []
+        kind = method(self.method.kind)
         try:
-            resolve_folder(self.data.folder)
+            dataset(self.data)
         except DataError as error:
             found.append(str(error))
-        unknown = [name for name in self.save.formats if name not in method(self.method.kind).exports]
+        try:
+            family = detect(self.base.model)
+            if family.name not in kind.families:
+                found.append(f"{kind.title} cannot train {family.title} models; choose another method or base.")
+        except ModelError as error:
+            found.append(str(error))
+        unknown = [name for name in self.save.formats if name not in kind.exports]
         if unknown:
-            known = ", ".join(method(self.method.kind).exports)
+            known = ", ".join(kind.exports)
             found.append(f"{self.method.kind} cannot be saved as {', '.join(unknown)}; use {known}.")
         return found
 
@@ -232,9 +240,10 @@ def load_spec(source: str, over: Mapping[str, Any] | None = None) -> RunSpec:
 def parse_value(text: str) -> Any:
     """Read the right side of ``--set key=value`` as TOML where it is TOML, else as plain text."""
     try:
-        return tomllib.loads(f"v = {text}")["v"]
+        found = tomllib.loads(f"v = {text}")
     except tomllib.TOMLDecodeError:
         return text
+    return found["v"] if len(found) == 1 else text
 
 
 def _parsed(text: str, where: str) -> dict[str, Any]:

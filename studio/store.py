@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -24,14 +25,16 @@ from studio.events import Event, RunView, fold, from_line, to_line
 DRAFT = ".partial-"
 SIGN_OF_LIFE = 2.0  # seconds between two heartbeats of a working engine
 NO_SIGN = 60.0  # a heartbeat older than this, on another host, counts as dead
+DRIFT = 2.0  # seconds by which the birth of a process may seem to move while the clock is set
 WISHES = ("stop", "discard", "sample", "save")
+NAME_BYTES = 160  # of the 255 that file systems take, so that drafts have room for their prefix
 STEP_NAME = re.compile(r"\d{7}")
 
 
 def write_text(path: Path, text: str) -> None:
     """Replace ``path`` by ``text`` so that a crash leaves either the old or the new content, never a mixture."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{DRAFT}{os.getpid()}-{path.name}")
+    draft = path.with_name(f"{DRAFT}{os.getpid()}-{threading.get_ident()}-{path.name}")
     with open(draft, "w", encoding="utf-8", newline="\n") as file:
         file.write(text)
         file.flush()
@@ -69,7 +72,8 @@ def published(folder: Path) -> Iterator[Path]:
 def safe_name(text: str) -> str:
     """Make a folder name of ``text`` that every file system takes; raises StoreError when nothing is left of it."""
     name = re.sub(r"[^\w.-]+", "-", text.strip(), flags=re.UNICODE).strip("-. ")[:80]
-    if not name or re.fullmatch(r"(?i)con|prn|aux|nul|com\d|lpt\d", name):
+    name = name.encode()[:NAME_BYTES].decode("utf-8", "ignore").strip("-. ")
+    if not name or re.match(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)", name):
         raise StoreError(f"'{text}' cannot be a folder name; use letters and digits.")
     return name
 
@@ -126,7 +130,8 @@ class RunStore:
             self._lock.unlink(missing_ok=True)
 
     def _mend(self) -> None:
-        for draft in [*self.path.glob(f"{DRAFT}*"), *self.path.glob(f"*/{DRAFT}*")]:
+        ours = [*self.path.glob(f"{DRAFT}*"), *self.path.glob(f"*/{DRAFT}*")]
+        for draft in [*ours, *self.path.glob("*/.*.draft")]:
             kept = draft.with_name(draft.name.removeprefix(f"{DRAFT}old-"))
             if draft.name.startswith(f"{DRAFT}old-") and not kept.exists():
                 os.replace(draft, kept)  # killed between the two renames of published()
@@ -159,10 +164,11 @@ class RunStore:
         """Return and clear the user's wish: one of WISHES, or None."""
         path = self.path / "control.json"
         try:
-            wish = json.loads(path.read_text(encoding="utf-8")).get("wish")
+            said = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         path.unlink(missing_ok=True)
+        wish = said.get("wish") if isinstance(said, dict) else None
         return wish if wish in WISHES else None
 
     # -- everyone's side --------------------------------------------------------------------------------------------
@@ -177,8 +183,8 @@ class RunStore:
         """The lock's content (pid, host, time), or None."""
         try:
             sign: dict[str, Any] = json.loads(self._lock.read_text(encoding="utf-8"))
-            return sign
-        except (OSError, ValueError):
+            return {**sign, "pid": int(sign["pid"]), "born": float(sign["born"]), "time": float(sign["time"])}
+        except (OSError, ValueError, TypeError, KeyError):
             return None
 
     def holder(self) -> int:
@@ -187,8 +193,10 @@ class RunStore:
         if not sign:
             return 0
         if sign.get("host") != socket.gethostname():
-            return int(sign["pid"]) if time.time() - sign["time"] < NO_SIGN else 0
-        return int(sign["pid"]) if _born(sign["pid"]) == sign.get("born") else 0
+            alive = time.time() - sign["time"] < NO_SIGN
+        else:
+            alive = abs(_born(sign["pid"]) - sign["born"]) < DRIFT
+        return int(sign["pid"]) if alive else 0
 
     def read(self, cursor: Cursor | None = None) -> Cursor:
         """Read what was appended since ``cursor`` and return the new one; its ``view`` is the truth on disk."""
@@ -205,7 +213,8 @@ class RunStore:
         whole = data.rfind(b"\n") + 1
         if not whole:
             return cursor
-        parsed = (_parse(line) for line in data[:whole].decode("utf-8", "replace").splitlines())
+        # not splitlines: JSON leaves U+2028 and its like as they are
+        parsed = (_parse(line) for line in data[:whole].decode("utf-8", "replace").split("\n"))
         return Cursor(cursor.offset + whole, fold(cursor.view, (event for event in parsed if event)))
 
     def view(self, cursor: Cursor | None = None) -> RunView:
@@ -240,7 +249,8 @@ class ExperimentStore:
         base = safe_name(name)
         for number in range(1, 10_000):
             path = outputs / (base if number == 1 else f"{base}-{number}")
-            if not path.exists():
+            with contextlib.suppress(FileExistsError):
+                path.mkdir(parents=True)
                 write_text(path / "experiment.toml", text)
                 return cls(path)
         raise StoreError(f"'{outputs}' holds too many experiments called '{base}'; choose another name.")
@@ -280,7 +290,7 @@ def _born(pid: int) -> float:
     """When the process started, so that a reused pid is not taken for the old engine; 0 if there is none."""
     try:
         return round(psutil.Process(pid).create_time(), 2)
-    except psutil.Error:
+    except (psutil.Error, ValueError, OverflowError):
         return 0.0
 
 

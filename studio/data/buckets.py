@@ -23,5 +23,5 @@ def cover(width: int, height: int, size: tuple[int, int]) -> tuple[int, int, int
     wide, tall = size
     scale = min(width / wide, height / tall)
     across, down = wide * scale, tall * scale
-    left, top = (width - across) / 2, (height - down) / 2
-    return round(left), round(top), round(left + across), round(top + down)
+    left, top = round((width - across) / 2), round((height - down) / 2)
+    return left, top, max(left + 1, round((width + across) / 2)), max(top + 1, round((height + down) / 2))

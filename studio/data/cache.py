@@ -55,7 +55,7 @@ def encode(examples: Sequence[Example], spec: DataSpec, encoder: PictureEncoder,
     resolution = spec.resolution or encoder.resolution
     for example in examples:
         content = example.path.read_bytes()
-        picture = open_picture(content)
+        picture = open_picture(content, example.path.name)
         size = bucket(*picture.size, resolution, encoder.side_step) if spec.buckets else (resolution, resolution)
         views = []
         for flip in (False, True) if spec.flip else (False,):

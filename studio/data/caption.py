@@ -1,6 +1,7 @@
 """The only file that knows what text a picture is shown with at a given step."""
 
 import random
+import re
 
 from studio.data.scan import DataSpec, Example
 
@@ -17,7 +18,7 @@ def caption(example: Example, spec: DataSpec, rng: random.Random) -> str:
     text = with_trigger(example.caption, spec)
     if not spec.shuffle:
         return text
-    first, *rest = [part.strip() for part in text.split(",") if part.strip()]
+    first, *rest = [part.strip() for part in text.split(",") if part.strip()] or [text]
     random.Random(order).shuffle(rest)
     return ", ".join([first, *rest])
 
@@ -26,4 +27,9 @@ def with_trigger(text: str | None, spec: DataSpec) -> str:
     """``text`` with the trigger in front where it is missing; without caption it is `a photo of TRIGGER CLASS`."""
     if not text:
         return f"a photo of {spec.subject}"
-    return text if spec.trigger.lower() in text.lower() else f"{spec.subject}, {text}"
+    return text if trigger_pattern(spec.trigger).search(text) else f"{spec.subject}, {text}"
+
+
+def trigger_pattern(trigger: str) -> re.Pattern[str]:
+    """Finds ``trigger`` as a word of its own, in capitals or not: `sks`, but not the end of `masks`."""
+    return re.compile(rf"(?<!\w){re.escape(trigger)}(?!\w)", re.IGNORECASE)

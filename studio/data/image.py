@@ -16,9 +16,9 @@ FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "TIFF", "GIF")
 BACKGROUND = (255, 255, 255)  # what shows through transparency
 
 
-def open_picture(source: Path | bytes) -> Image.Image:
+def open_picture(source: Path | bytes, name: str = "the picture") -> Image.Image:
     """Decode, turn as EXIF says, lay transparency on white, return RGB; raises DataError for what is unreadable."""
-    name = source.name if isinstance(source, Path) else "the picture"
+    name = source.name if isinstance(source, Path) else name
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

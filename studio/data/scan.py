@@ -113,7 +113,11 @@ def dataset(spec: DataSpec) -> Dataset:
         raise DataError(f"'{spec.folder}' holds no pictures; add PNG, JPEG or WebP files to it.")
     if spec.held_out or spec.folder in starter.HELD_OUT:
         held = scan(resolve_folder(spec.held_out) if spec.held_out else starter.HELD_OUT[spec.folder])
-        return Dataset(found, held)
+        judged = {example.path.resolve() for example in held}
+        train = tuple(example for example in found if example.path.resolve() not in judged)
+        if not train:
+            raise DataError(f"Every picture of '{spec.folder}' is held out; leave some to train on.")
+        return Dataset(train, held)
     if len(found) < HOLD_FROM:
         return Dataset(found, ())
     held = found[HOLD_BACK - 1 :: HOLD_BACK] or found[-1:]
@@ -121,4 +125,4 @@ def dataset(spec: DataSpec) -> Dataset:
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in re.split(r"(\d+)", str(path))]
+    return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.split(r"(\d+)", str(path))]

@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -11,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from studio.data.caption import trigger_pattern
 from studio.errors import ModelError, SpecError
 from studio.formats import embedding
 from studio.formats.metadata import embedding_metadata
@@ -128,7 +128,7 @@ class TextualInversion(Method, kind="textual-inversion"):
     def prompt(self, text: str) -> str:
         """Put the new words where the trigger stands as a word of its own."""
         spelled = " ".join(self._words)
-        return re.sub(rf"(?<!\w){re.escape(self.data.trigger)}(?!\w)", lambda _: spelled, text)
+        return trigger_pattern(self.data.trigger).sub(lambda _: spelled, text)
 
 
 def _embeddings(encoder: nn.Module) -> Any:

@@ -33,7 +33,7 @@ class _Page:
     def lay(self) -> None:
         """Place bar and tabs."""
         desk = self.desk
-        self.bar = gr.HTML("", elem_id="bar", padding=False)
+        self.bar = gr.HTML("", apply_default_css=False, elem_id="bar", padding=False)
         with gr.Tabs(elem_id="tabs", selected="dataset") as self.tabs:
             with gr.Tab(I18N("dataset"), id="dataset"):
                 self.dataset = dataset.build(desk, I18N)

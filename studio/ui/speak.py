@@ -27,7 +27,7 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 def pane(elem_id: str, **more: Any) -> gr.HTML:
     """A place for drawn HTML whose ``data-act`` elements can be clicked."""
-    return gr.HTML("", elem_id=elem_id, padding=False, js_on_load=CLICKS, **more)
+    return gr.HTML("", apply_default_css=False, elem_id=elem_id, padding=False, js_on_load=CLICKS, **more)
 
 
 def said(event: gr.EventData) -> dict[str, Any]:

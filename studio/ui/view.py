@@ -156,7 +156,7 @@ def _column(run: Seen, now: Now, looks: Looks, lang: str, scale: tuple[int, tupl
         STATE_KIND.get(run.view.state, "plain") if not run.is_base else "plain", state_word(run, now.waiting, lang)
     )
     idle = " idle" if run.view.state == "new" and not run.is_base else ""
-    lower = _base_words(lang) if run.is_base else _figures(run, lang) + _spark(run, looks, lang, scale)
+    lower = _base_words(run, lang) if run.is_base else _figures(run, lang) + _spark(run, looks, lang, scale)
     return (
         f'<section class="run{idle}" data-run="{esc(run.name)}" data-state="{esc(run.view.state)}" '
         f'style="--m:{esc(colour(run, looks))}"><div class="top"><b>{esc(title(run, looks, lang))}</b>{state}</div>'
@@ -184,23 +184,31 @@ def image(run: Seen, shown: Picture) -> str:
     return f'<img src="{esc(sample_url(run.store.path, shown.path))}" alt="{esc(shown.prompt)}">'
 
 
-def _base_words(lang: str) -> str:
-    return f'<div class="mute">{word("base_words", lang)}</div>'
+def _base_words(run: Seen, lang: str) -> str:
+    return f'<div class="mute">{word("base_words", lang)}</div>{_pairs([_held_out(run)], lang)}'
+
+
+def _held_out(run: Seen) -> tuple[str, str]:
+    return "kv_held_out", f"{run.view.validations[-1][1]:.4f}" if run.view.validations else MISSING
+
+
+def _pairs(rows: list[tuple[str, str]], lang: str) -> str:
+    return "".join(f'<div class="kv"><span>{word(key, lang)}</span>{esc(value)}</div>' for key, value in rows)
 
 
 def _figures(run: Seen, lang: str) -> str:
     view = run.view
     left = duration(view.seconds_left, lang) if view.busy and view.seconds_left else MISSING
-    rows = (
+    rows = [
         ("kv_step", f"{view.step} / {run.total}"),
         ("kv_left", left),
         ("kv_per_step", duration(view.seconds_per_step, lang) if view.seconds_per_step else MISSING),
         ("kv_memory", size(view.memory) if view.memory else MISSING),
         ("kv_loss", f"{run.curve[-1][1]:.4f}" if run.curve else MISSING),
-    )
+        _held_out(run),
+    ]
     done = 100 * view.step / max(1, run.total)
-    track = f'<div class="track"><i style="width:{done:.1f}%"></i></div>'
-    return track + "".join(f'<div class="kv"><span>{word(key, lang)}</span>{esc(value)}</div>' for key, value in rows)
+    return f'<div class="track"><i style="width:{done:.1f}%"></i></div>{_pairs(rows, lang)}'
 
 
 def _spark(run: Seen, looks: Looks, lang: str, scale: tuple[int, tuple[float, float]]) -> str:

@@ -53,6 +53,7 @@ WORDS = {
     "grid": "Prompts × methods",
     "grid_none": "No sample yet.",
     "grid_small": "equal seeds in every row",
+    "kv_held_out": "Held-out loss",
     "kv_left": "Left",
     "kv_loss": "Loss",
     "kv_made": "Made",

@@ -11,6 +11,7 @@ ZH = {
         "在注意力上加薄层。通常首选：相似度好，可叠加。"
     ),
     "Trains everything. Best likeness, largest file, forgets most.": "训练全部权重。相似度最高，文件最大，遗忘最多。",
+    "choose {name} as checkpoint, then write: {trigger}": "选择 {name} 作为检查点，然后写：{trigger}",
     "Likeness": "相似度",
     "Prompt fit": "提示词契合",
     "Forgetting": "遗忘",

@@ -53,6 +53,7 @@ WORDS = {
     "grid": "提示词 × 方法",
     "grid_none": "还没有采样。",
     "grid_small": "每一行种子相同",
+    "kv_held_out": "留出损失",
     "kv_left": "剩余",
     "kv_loss": "损失",
     "kv_made": "完成时间",

@@ -209,7 +209,9 @@ def grid(gallery: Any, a: Any, b: Any, lang: str) -> str:
     for at, strip in enumerate(gallery.strips):
         cells = "".join(_cell(at, index, picture, (a, b, rule)) for index, picture in enumerate(strip.pictures))
         rows += f'<tr><th scope="row">{swatch(strip.colour)} {esc(tr(strip.title, lang))}</th>{cells}</tr>'
-    return head_line + table_html(f"<th></th>{head}", rows, "gridx")
+    corner = '<th style="width:136px"></th>'
+    widest = 136 + 134 * len(gallery.columns)
+    return f'{head_line}<div style="max-width:{widest}px">{table_html(corner + head, rows, "gridx")}</div>'
 
 
 def _ruled(index: int, rule: int | None) -> str:
@@ -240,7 +242,7 @@ def flip(gallery: Any, a: Any, b: Any, lang: str) -> str:
     one, two = gallery.strips[a[0]], gallery.strips[b[0]]
     column = gallery.columns[a[1]]
     head = (
-        f'<div class="ln" style="margin-bottom:8px!important"><span class="bd live">A</span>{swatch(one.colour)}'
+        f'<div class="ln" style="margin-bottom:8px"><span class="bd live">A</span>{swatch(one.colour)}'
         f'<b>{esc(tr(one.title, lang))}</b><span class="grow"></span>{swatch(two.colour)}'
         f"<b>{esc(tr(two.title, lang))}</b>"
         f'<span class="bd live">B</span></div>'
@@ -251,5 +253,5 @@ def flip(gallery: Any, a: Any, b: Any, lang: str) -> str:
         f'<input type="range" min="0" max="100" value="50" aria-label="{word("ab_label", lang)}"></div>'
     )
     under = f"{esc(column.prompt)} · {word('seed_n', lang, n=column.seed)}"
-    foot = f'<p class="mute" style="margin-top:8px!important">{under}</p>'
+    foot = f'<p class="mute" style="margin-top:8px">{under}</p>'
     return f'{head}{pictures}{foot}<p class="faint">{word("ab_help", lang)}</p>'

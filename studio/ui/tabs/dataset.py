@@ -55,7 +55,7 @@ def build(desk: Desk, label: Any) -> DatasetTab:
             thumbs = pane("dataset_thumbs")
         with gr.Column(scale=5, min_width=300):
             with gr.Column(elem_classes="pan"):
-                heading = gr.HTML("", padding=False, elem_id="dataset_words")
+                heading = gr.HTML("", apply_default_css=False, padding=False, elem_id="dataset_words")
                 with gr.Row():
                     trigger = gr.Textbox(
                         value=starter.TRIGGER, label=label("trigger"), info=label("trigger_help"),
@@ -195,7 +195,7 @@ def _totals(folder: str, found: tuple[scan.Example, ...], lang: str) -> str:
     split = scan.dataset(scan.DataSpec(folder=folder))
     text = t("dataset_totals", lang, n=len(found), train=len(split.train), held=len(split.held_out))
     trouble = badge("warn", t("dataset_bare", lang, n=bare)) if bare else ""
-    return f'<div class="ln" style="margin-bottom:8px!important"><span><b>{esc(text)}</b></span>{trouble}</div>'
+    return f'<div class="ln" style="margin-bottom:8px"><span><b>{esc(text)}</b></span>{trouble}</div>'
 
 
 def _tile(example: scan.Example, url: str, picked: str, lang: str) -> str:
@@ -216,7 +216,7 @@ def _pager(count: int, page: int, lang: str) -> str:
     words = t("pages", lang, n=page + 1, of=pages)
     back = button("page", "←", "small", str(page - 1), disabled=page == 0)
     on = button("page", "→", "small", str(page + 1), disabled=page + 1 >= pages)
-    return f'<div class="ln" style="margin-top:8px!important">{back}<span class="mute">{esc(words)}</span>{on}</div>'
+    return f'<div class="ln" style="margin-top:8px">{back}<span class="mute">{esc(words)}</span>{on}</div>'
 
 
 def _nothing(error: str, lang: str) -> str:
@@ -234,7 +234,5 @@ def _editor(desk: Desk, folder: str, picked: scan.Example | None, lang: str) -> 
     drawn = f'{head}<div class="stage"><img src="{esc(url)}" alt="{esc(picked.caption or "")}"></div>'
     if not own:
         words = picked.caption or t("no_caption", lang)
-        drawn += (
-            f'<p style="margin-top:8px!important">{esc(words)}</p><p class="faint">{word("example_fixed", lang)}</p>'
-        )
+        drawn += f'<p style="margin-top:8px">{esc(words)}</p><p class="faint">{word("example_fixed", lang)}</p>'
     return drawn, gr.update(visible=own, value=picked.caption or ""), gr.update(visible=own)

@@ -8,7 +8,7 @@ import gradio as gr
 
 from studio.ui import view
 from studio.ui.desk import Desk
-from studio.ui.i18n import t
+from studio.ui.i18n import t, tr
 from studio.ui.markup import copy, day, empty, esc, leave, size, swatch, table, word
 from studio.ui.media import export_url
 from studio.ui.speak import pane
@@ -67,7 +67,7 @@ def _row(desk: Desk, experiment: str, run: Seen, lang: str) -> str:
     )
     step = max(export.step for export in run.view.exports)
     latest = [export for export in run.view.exports if export.step == step]
-    use = next((export.usage for export in latest if export.usage), "")
+    use = tr(next((export.usage for export in latest if export.usage), ""), lang)
     line = f'<div class="use-line"><code>{esc(use)}</code>{copy(use, lang)}</div>' if use else ""
     files = "".join(_file(run, run.store.path / export.path, export.format, lang) for export in latest)
     base = desk.watch.spec(run.store).get("base", {}).get("model", "")

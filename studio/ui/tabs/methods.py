@@ -32,12 +32,12 @@ class MethodsTab:
 
 def build(desk: Desk, data: DatasetTab, tabs: gr.Tabs, label: Any) -> MethodsTab:
     """Lay the tab out; the caller stands inside its gr.Tab."""
-    advice = gr.HTML("", padding=False, elem_id="methods_advice")
+    advice = gr.HTML("", apply_default_css=False, padding=False, elem_id="methods_advice")
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             cards = pane("methods_cards")
         with gr.Column(scale=2, min_width=260, elem_classes="pan"):
-            rail = gr.HTML("", padding=False, elem_id="methods_rail")
+            rail = gr.HTML("", apply_default_css=False, padding=False, elem_id="methods_rail")
             name = gr.Textbox(
                 "corgi", label=label("experiment_name"), elem_id="methods_name", max_lines=1, interactive=True
             )
@@ -145,7 +145,7 @@ def advice(folder: str, trigger: str, class_word: str, lang: str) -> str:
 
 def _card(look: Look, picked: bool, lang: str) -> str:
     title = tr(look.title, lang)
-    use = look.usage.format(name=look.kind, trigger="sks dog", class_word="dog")
+    use = tr(look.usage.format(name=look.kind, trigger="sks dog", class_word="dog"), lang)
     return (
         f'<div class="card" role="checkbox" tabindex="0" aria-checked="{str(picked).lower()}" data-act="pick" '
         f'data-id="{esc(look.kind)}" aria-label="{esc(title)}" style="--m:{esc(look.colour)}">'

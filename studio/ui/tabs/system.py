@@ -192,6 +192,6 @@ def settings(lang: str) -> str:
     return (
         f'<h2 class="h">{word("settings", lang)}</h2><p class="mute">{word("language", lang)}</p>'
         f'<div class="ln">{tongues}</div>'
-        f'<p class="mute" style="margin-top:10px!important">{word("theme", lang)}</p><div class="ln">{themes}</div>'
-        f'<p class="faint" style="margin-top:10px!important">{word("network_off", lang)}</p>'
+        f'<p class="mute" style="margin-top:10px">{word("theme", lang)}</p><div class="ln">{themes}</div>'
+        f'<p class="faint" style="margin-top:10px">{word("network_off", lang)}</p>'
     )

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any
+
+import pytest
+
+from studio.hardware import EIGHT_BIT, Hardware, MachineSpec, Plan, decide, probe
+
+WORKS = {"xformers": "", "bitsandbytes": ""}
+CUDA_ONLY = {"xformers": "it runs on CUDA cards only.", "bitsandbytes": "it is not installed."}
+
+
+def card(name: str, capability: tuple[int, int], bf16: bool) -> Hardware:
+    return Hardware(
+        device="cuda", name=name, memory=8 << 30, capability=capability, bf16=bf16, fp16=True, probes=WORKS
+    )
+
+
+MACHINES = {
+    "pascal": card("NVIDIA GTX 1080", (6, 1), bf16=False),
+    "turing": card("NVIDIA RTX 2080", (7, 5), bf16=False),
+    "ampere-80": card("NVIDIA A100", (8, 0), bf16=True),
+    "ampere-86": card("NVIDIA RTX 3060", (8, 6), bf16=True),
+    "ada": card("NVIDIA RTX 4090", (8, 9), bf16=True),
+    "hopper": card("NVIDIA H100", (9, 0), bf16=True),
+    "blackwell": card("NVIDIA RTX 5090", (12, 0), bf16=True),
+    "rocm": card("AMD Radeon RX 7900", (11, 0), bf16=True),
+    "mps-old": Hardware(device="mps", name="Apple GPU", bf16=False, fp16=True, probes=CUDA_ONLY),
+    "mps": Hardware(device="mps", name="Apple GPU", bf16=True, fp16=True, probes=CUDA_ONLY),
+    "xpu": Hardware(device="xpu", name="Intel Arc", bf16=True, fp16=True, probes=CUDA_ONLY),
+    "cpu": Hardware(name="an old CPU", probes=CUDA_ONLY),
+    "cpu-bf16": Hardware(name="a new CPU", bf16=True, probes=CUDA_ONLY),
+}
+FORMATS = ("auto", "bf16", "fp16", "fp32")
+
+
+def reasons(plan: Plan, what: str) -> list[str]:
+    return [choice.reason for choice in plan.choices if choice.what == what]
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("wish", FORMATS)
+def test_precision(machine: str, wish: str) -> None:
+    hw = MACHINES[machine]
+    cpu = hw.device == "cpu"
+    plan = decide(hw, MachineSpec(precision=wish), "adamw")  # type: ignore[arg-type]
+    ladder = {"auto": ["fp32"] if cpu else ["bf16", "fp16"], "bf16": ["bf16", "fp16"], "fp16": ["fp16"], "fp32": []}
+    able = {"bf16": hw.bf16, "fp16": hw.fp16, "fp32": True}
+    assert plan.compute == next(rung for rung in [*ladder[wish], "fp32"] if able[rung])
+    assert plan.scaler == (plan.compute == "fp16")
+    (said,) = reasons(plan, "precision")
+    assert said.endswith(".")
+    if wish != plan.compute and wish != "auto":
+        assert {"fp16": "float16", "fp32": "float32"}[plan.compute] in said
+        assert "has no bfloat16" in said if wish == "bf16" else "does not train in float16" in said
+        assert ("loss scaler" in said) == plan.scaler
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("wish", FORMATS)
+def test_saved_precision(machine: str, wish: str) -> None:
+    hw = MACHINES[machine]
+    plan = decide(hw, MachineSpec(save_precision=wish), "adamw")  # type: ignore[arg-type]
+    refused = wish == "bf16" and not hw.bf16
+    assert plan.save == ("fp16" if wish == "auto" or refused else wish)
+    if plan.save != wish:
+        (said,) = reasons(plan, "save_precision")
+        assert "float16" in said and ("no bfloat16" in said) == refused
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("wish", ["auto", "xformers", "sdpa"])
+@pytest.mark.parametrize("trouble", ["", "it is installed but its kernels do not run (RuntimeError)."])
+def test_attention(machine: str, wish: str, trouble: str) -> None:
+    hw = MACHINES[machine]
+    if hw.device == "cuda":
+        hw = dataclasses.replace(hw, probes={**WORKS, "xformers": trouble})
+    plan = decide(hw, MachineSpec(attention=wish), "adamw")  # type: ignore[arg-type]
+    usable = hw.device == "cuda" and not trouble
+    assert plan.attention == ("xformers" if usable and wish != "sdpa" else "sdpa")
+    if wish != plan.attention and wish != "sdpa":
+        (said,) = reasons(plan, "attention")
+        assert usable or (trouble if hw.device == "cuda" else "CUDA cards only") in said
+
+
+@pytest.mark.parametrize("optimizer", EIGHT_BIT)
+def test_a_broken_8_bit_optimizer_gives_way_to_the_plain_one(optimizer: str) -> None:
+    broken = dataclasses.replace(MACHINES["ada"], probes={"xformers": "", "bitsandbytes": "it does not run (OSError)."})
+    plan = decide(broken, MachineSpec(), optimizer)
+    assert plan.optimizer == ("lion" if "lion" in optimizer else "adamw")
+    (said,) = reasons(plan, "optimizer")
+    assert optimizer in said and "OSError" in said
+    kept = decide(MACHINES["ada"], MachineSpec(), optimizer)
+    assert kept.optimizer == optimizer and not reasons(kept, "optimizer")
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("wish", ["cuda", "mps", "xpu", "cpu"])
+def test_a_device_that_is_not_there(machine: str, wish: str) -> None:
+    hw = MACHINES[machine]
+    plan = decide(hw, MachineSpec(device=wish), "adamw")  # type: ignore[arg-type]
+    there = wish in (hw.device, "cpu")
+    assert plan.device == (wish if there else hw.device)
+    assert bool(reasons(plan, "device")) != there
+    if plan.device == "cpu":
+        assert plan.compute == "fp32" and not plan.scaler and plan.attention == "sdpa"
+
+
+def test_no_wish_is_passed_over_without_a_reason_and_the_plan_is_pure() -> None:
+    options: dict[str, Any] = {
+        "device": ("auto", "cuda", "cpu"),
+        "precision": FORMATS,
+        "save_precision": FORMATS,
+        "attention": ("auto", "xformers", "sdpa"),
+    }
+    for hw, *wishes, optimizer in itertools.product(
+        (*MACHINES.values(), Hardware(device="cuda", name="unprobed")), *options.values(), ("adamw", "adamw8bit")
+    ):
+        wish = MachineSpec(**dict(zip(options, wishes, strict=True)))
+        plan = decide(hw, wish, optimizer)
+        assert plan == decide(hw, wish, optimizer)
+        got = {"device": plan.device, "precision": plan.compute, "save_precision": plan.save, "attention": plan.attention}
+        asked = wish.model_dump() | {"optimizer": optimizer}
+        for what, choice in (got | {"optimizer": plan.optimizer}).items():
+            if asked[what] not in (choice, "auto"):
+                assert reasons(plan, what), (hw.name, wish, what)
+        assert all(choice.reason.endswith(".") for choice in plan.choices)
+
+
+def test_what_a_cpu_is_told_names_the_cpu_and_not_the_card_beside_it() -> None:
+    plan = decide(MACHINES["ada"], MachineSpec(device="cpu"), "adamw")
+    assert not any("RTX 4090" in choice.reason for choice in plan.choices)
+
+
+def test_this_machine_answers() -> None:
+    hw = probe()
+    assert hw.cores >= 1 and hw.ram > 0 and hw.name
+    assert set(hw.probes) == {"xformers", "bitsandbytes"}
+    assert all(text == "" or text.endswith(".") for text in hw.probes.values())
+    assert hw.versions["torch"] and hw.versions["python"]

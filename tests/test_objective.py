@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as some
+
+from studio import objective
+from studio.objective import Draw
+
+ALPHAS = (1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2).cumprod(0)
+
+
+def chance(batch: int = 3) -> tuple[torch.Tensor, Draw]:
+    made = torch.Generator().manual_seed(1)
+    shape = (batch, 4, 2, 2)
+    noise, posterior, latents = (torch.randn(shape, generator=made) for _ in range(3))
+    return latents, Draw(noise, torch.tensor([0, 500, 999][:batch]), posterior)
+
+
+def test_noise_is_added_as_the_schedulers_of_diffusers_do() -> None:
+    from diffusers import DDIMScheduler
+
+    scheduler = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+    latents, draw = chance()
+    mine = objective.add_noise(latents, draw.noise, draw.timesteps, scheduler.alphas_cumprod)
+    theirs = scheduler.add_noise(latents, draw.noise, draw.timesteps)
+    torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=1e-6)
+    velocity = objective.target("v_prediction", draw, latents, scheduler.alphas_cumprod)
+    torch.testing.assert_close(
+        velocity, scheduler.get_velocity(latents, draw.noise, draw.timesteps), atol=1e-6, rtol=1e-6
+    )
+
+
+def test_epsilon_is_the_noise_and_anything_else_is_refused() -> None:
+    latents, draw = chance()
+    assert objective.target("epsilon", draw, latents, ALPHAS) is draw.noise
+    with pytest.raises(ValueError):
+        objective.target("sample", draw, latents, ALPHAS)  # type: ignore[arg-type]
+
+
+def test_from_v_and_the_noisy_latent_noise_and_latent_come_back() -> None:
+    latents, draw = chance()
+    noisy = objective.add_noise(latents, draw.noise, draw.timesteps, ALPHAS)
+    v = objective.target("v_prediction", draw, latents, ALPHAS)
+    a = ALPHAS[draw.timesteps].view(-1, 1, 1, 1)
+    torch.testing.assert_close(a.sqrt() * noisy - (1 - a).sqrt() * v, latents, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close((1 - a).sqrt() * noisy + a.sqrt() * v, draw.noise, atol=1e-5, rtol=1e-5)
+
+
+def test_the_loss_is_one_number_an_example_in_float32() -> None:
+    half = torch.ones(2, 4, 2, 2, dtype=torch.float16)
+    losses = objective.loss(half * 3, half)
+    assert losses.dtype == torch.float32 and losses.tolist() == [4.0, 4.0]
+
+
+@given(some.integers(0, 999), some.sampled_from(["epsilon", "v_prediction"]), some.floats(0.5, 20))
+def test_min_snr_weights_are_what_the_paper_says(t: int, kind: str, gamma: float) -> None:
+    a = float(ALPHAS[t])
+    snr = a / (1 - a)
+    expected = min(snr, gamma) / (snr if kind == "epsilon" else snr + 1)
+    weight = objective.snr_weights(kind, torch.tensor([t]), ALPHAS, gamma)
+    assert float(weight) == pytest.approx(expected, rel=1e-3)
+    assert objective.snr_weights(kind, torch.tensor([t]), ALPHAS, 0.0).tolist() == [1.0]

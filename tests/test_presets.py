@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from studio.methods import registry
+from studio.spec import PRESETS, load_spec, preset, presets, spec_from_toml
+
+NAMES = [path.stem for path in sorted(PRESETS.glob("*.toml"))]
+STARTERS = [name for name in NAMES if name.endswith("-starter")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_parses_round_trips_and_says_when_to_take_it(name: str) -> None:
+    found = preset(name)
+    spec = load_spec(name)
+    assert spec_from_toml(spec.to_toml()) == spec == found.spec()
+    assert found.title and found.when.endswith(".")
+    assert name.startswith(spec.method.kind)
+    tier = name.removeprefix(f"{spec.method.kind}-").split("-")
+    assert tier[0] == found.family
+    assert (tier[-1] == f"{found.memory_gb:.0f}gb") if found.memory_gb else tier == ["starter"]
+
+
+def test_every_method_has_a_preset_and_every_starter_preset_could_start(base: Path) -> None:
+    assert {preset.settings["method"]["kind"] for preset in presets()} == set(registry())
+    for name in STARTERS:
+        assert load_spec(name, {"base.model": str(base)}).problems() == []
