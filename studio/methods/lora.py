@@ -40,7 +40,7 @@ class LoRA(Method, kind="lora"):
     colour = "#2F9E58"
     sentence = "Thin layers on attention. The usual first choice: good likeness, stacks."
     usage = "<lora:{name}:1> {trigger}"
-    families = frozenset({"sd1"})
+    families = frozenset({"sd1", "sd2", "sdxl"})
     exports: ClassVar[Mapping[str, Writer]] = {"kohya": _kohya, "diffusers": _diffusers}
 
     class Options(Method.Options):
@@ -77,10 +77,11 @@ class LoRA(Method, kind="lora"):
         from peft import LoraConfig, inject_adapter_in_model
 
         options = self.options
+        idle = tuple(f"{name}." for name in self.models.family.idle(self.models))
         config = LoraConfig(
             r=options.rank,
             lora_alpha=options.alpha,
-            target_modules=places(module, pattern),
+            target_modules=[name for name in places(module, pattern) if not f"{prefix}.{name}".startswith(idle)],
             lora_dropout=options.dropout,
             use_rslora=options.rank_stabilised,
             use_dora=options.dora,

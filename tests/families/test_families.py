@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from safetensors.torch import load_file, save_file
+
+from studio.data.scan import DataSpec
+from studio.engine.learner import Batch, Learner
+from studio.engine.sample import draw_pictures, wanted
+from studio.methods import method
+from studio.objective import Draw, ObjectiveSpec
+from studio.spec import SampleSpec
+
+FAMILIES = ("sd2", "sdxl")
+PIPELINES = {"sd2": StableDiffusionPipeline, "sdxl": StableDiffusionXLPipeline}
+DATA = DataSpec(folder="corgi", trigger="sks", class_word="dog")
+
+
+def draw(count: int = 2) -> Draw:
+    torch.manual_seed(1)
+    return Draw(torch.randn(count, 4, 8, 8), torch.tensor([100, 800])[:count], torch.randn(count, 4, 8, 8))
+
+
+def batch() -> Batch:
+    torch.manual_seed(2)
+    return Batch(torch.cat([torch.randn(2, 4, 8, 8), torch.ones(2, 4, 8, 8) * 0.1], 1), ["a cat", ""], torch.ones(2))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_conditioning_is_what_the_diffusers_pipeline_makes_of_a_prompt(family, folders, load) -> None:
+    models = load(folders[family])
+    assert models.family.name == family and models.resolution == 32
+    theirs = PIPELINES[family].from_pretrained(folders[family], safety_checker=None) if family == "sd2" else (
+        PIPELINES[family].from_pretrained(folders[family])
+    )  # fmt: skip
+    ours = models.family.encode(models, ["a photo of a dog", ""])
+    hidden, _, *pooled = theirs.encode_prompt(
+        ["a photo of a dog", ""], device="cpu", num_images_per_prompt=1, do_classifier_free_guidance=False
+    )
+    assert ours.hidden.shape == (2, 77, {"sd2": 32, "sdxl": 80}[family])
+    torch.testing.assert_close(ours.hidden, hidden)
+    if family == "sdxl":
+        assert ours.pooled.shape == (2, 40)
+        torch.testing.assert_close(ours.pooled, pooled[0])
+    else:
+        assert ours.pooled is None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_picture_is_what_the_diffusers_pipeline_draws(family, folders, load) -> None:
+    from diffusers import DPMSolverMultistepScheduler
+
+    models = load(folders[family])
+    spec = SampleSpec(steps=2, negative="blurred")
+    (ours,) = draw_pictures(models, None, wanted(["a dog"], [5]), spec)
+    theirs = PIPELINES[family].from_pretrained(folders[family])
+    theirs.scheduler = DPMSolverMultistepScheduler.from_config(theirs.scheduler.config)
+    image = theirs(
+        "a dog",
+        negative_prompt="blurred",
+        height=32,
+        width=32,
+        num_inference_steps=2,
+        guidance_scale=spec.guidance,
+        generator=torch.Generator().manual_seed(5),
+        output_type="pt",
+    ).images[0]
+    mine = torch.tensor(list(ours.convert("RGB").tobytes())).view(32, 32, 3).permute(2, 0, 1) / 255
+    torch.testing.assert_close(mine, image.float(), rtol=0, atol=0.01)
+
+
+def test_words_added_by_textual_inversion_do_not_move_the_pooled_prompt(folders, load) -> None:
+    models = load(folders["sdxl"])
+    learning = method("textual-inversion")(
+        models, method("textual-inversion").Options(kind="textual-inversion", vectors=2, init="dog"), DATA, 1
+    )
+    base = models.family.encode(models, ["a dog dog here"])
+    with learning.attached():
+        worded = models.family.encode(models, [learning.prompt("a sks here")])
+    torch.testing.assert_close(worded.pooled, base.pooled)
+    torch.testing.assert_close(worded.hidden, base.hidden)
+
+
+METHODS = {
+    "textual-inversion": {"vectors": 2},
+    "lora": {"rank": 2, "alpha": 1.0, "targets": "full", "train_text_encoder": True},
+    "dreambooth": {"train_text_encoder": True},
+}
+
+
+@pytest.mark.parametrize("kind", METHODS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_step_teaches_everything_that_learns_and_nothing_else(kind, family, folders, load) -> None:
+    models = load(folders[family])
+    assert family in method(kind).families
+    options = method(kind).Options(kind=kind, **METHODS[kind])
+    before = {
+        part: {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        for part, module in models.modules().items()
+    }
+    learning = method(kind)(models, options, DATA, 3)
+    learner = Learner(models, ObjectiveSpec(), text_learns=True)
+    with learning.attached() as groups:
+        prompts = [learning.prompt("a photo of sks dog"), learning.prompt("sks")]
+        one = Batch(batch().moments, prompts, batch().weights)
+        optimizer = torch.optim.SGD(list(learning.live.values()), lr=0.1)
+        losses = []
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = learner(one, draw()).mean()
+            loss.backward()
+            losses.append(float(loss))
+            optimizer.step()
+        assert losses[-1] < losses[0]
+        still = [name for name, parameter in learning.live.items() if parameter.grad is None]
+        assert not still
+        assert {name for group in groups for name in group.params} == set(learning.live)
+        others = {id(parameter) for parameter in learning.live.values()}
+        assert not any(p.requires_grad for p in learner.parameters() if id(p) not in others)
+    for part, module in models.modules().items():
+        assert all(torch.equal(tensor, before[part][name]) for name, tensor in module.state_dict().items())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("ending", [".safetensors", ".ckpt"])
+def test_a_single_file_goes_round(family, ending, folders, load, tmp_path) -> None:
+    models = load(folders[family])
+    kind = method("dreambooth")
+    learning = kind(models, kind.Options(kind="dreambooth"), DATA, 0)
+    path = kind.exports["single-file"](learning, target(tmp_path, family, models))
+    theirs = PIPELINES[family].from_single_file(
+        path, config=str(configured(folders[family], tmp_path)), local_files_only=True
+    )
+    back_to_plain = path
+    if ending == ".ckpt":
+        back_to_plain = tmp_path / "x.ckpt"
+        torch.save({"state_dict": load_file(path), "global_step": 7}, back_to_plain)
+    back = load(back_to_plain, family)
+    assert back.family.name == family
+    for part, module in models.modules().items():
+        mine, other = back.modules()[part].state_dict(), getattr(theirs, part).state_dict()
+        assert set(mine) == set(other) == set(module.state_dict())
+        for name, tensor in module.state_dict().items():
+            assert torch.equal(mine[name], tensor) and torch.equal(other[name], tensor), name
+    assert back.prediction == (models.prediction if ending == ".safetensors" else "epsilon")
+    one, two = (m.family.encode(m, ["a photo of a dog"]) for m in (models, back))
+    assert torch.equal(one.hidden, two.hidden)
+    assert family == "sd2" or torch.equal(one.pooled, two.pooled)
+
+
+def configured(folder, tmp_path):
+    """The folder without its weights."""
+    import shutil
+
+    return shutil.copytree(folder, tmp_path / "configs", ignore=shutil.ignore_patterns("*.safetensors"))
+
+
+def target(folder, family, models):
+    from studio.formats.metadata import About
+    from studio.methods.base import Target
+
+    about = About(
+        name="corgi",
+        trigger="sks",
+        family=family,
+        prediction=models.prediction,
+        resolution=32,
+        steps=1,
+        seed=1,
+        learning_rate=1e-4,
+        batch_size=1,
+        num_images=1,
+        optimizer="adamw",
+        base_name="tiny",
+        started=0.0,
+        finished=1.0,
+    )
+    return Target(folder, "corgi", torch.float32, about)
+
+
+def trained(kind, models, seed=5):
+    """A method with random weights in place of learnt ones, attached."""
+    learning = method(kind)(models, method(kind).Options(kind=kind, **METHODS[kind]), DATA, 3)
+    learning.attach()
+    torch.manual_seed(seed)
+    learning.restore({name: torch.randn_like(tensor) * 0.2 for name, tensor in learning.state().items()})
+    return learning
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_diffusers_loads_every_half_of_an_embedding(family, folders, load, tmp_path) -> None:
+    models = load(folders[family])
+    learning = trained("textual-inversion", models)
+    path = learning.exports["a1111"](learning, target(tmp_path, family, models))
+    keys = {"sd2": {"text_encoder": "emb_params"}, "sdxl": {"text_encoder": "clip_l", "text_encoder_2": "clip_g"}}
+    tensors = load_file(path)
+    assert set(tensors) == set(keys[family].values())
+    pipeline = PIPELINES[family].from_pretrained(folders[family])
+    for part, key in keys[family].items():
+        pipeline.load_textual_inversion(
+            {"corgi": tensors[key]},
+            token="corgi",
+            text_encoder=getattr(pipeline, part),
+            tokenizer=getattr(pipeline, part.replace("text_encoder", "tokenizer")),
+        )
+    hidden = pipeline.encode_prompt(
+        "a corgi here", device="cpu", num_images_per_prompt=1, do_classifier_free_guidance=False
+    )[0]
+    torch.testing.assert_close(models.family.encode(models, [learning.prompt("a sks here")]).hidden, hidden)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("file", ["kohya", "diffusers"])
+def test_diffusers_applies_the_lora_as_it_was_trained(family, file, folders, load, tmp_path) -> None:
+    models = load(folders[family])
+    learning = trained("lora", models)
+    path = learning.exports[file](learning, target(tmp_path, family, models))
+    names = set(load_file(path))
+    if family == "sdxl" and file == "kohya":
+        assert any(name.startswith("lora_unet_input_blocks_4_1_") for name in names)
+        assert any(name.startswith("lora_te2_text_model_encoder_layers_0") for name in names)
+    cond = models.family.encode(models, ["a dog"])
+    noisy, t = draw(1).noise, torch.tensor([300])
+    with torch.no_grad():
+        live = models.family.predict(models, noisy, t, cond)
+        with learning.detached():
+            plain = models.family.predict(models, noisy, t, models.family.encode(models, ["a dog"]))
+    assert (live - plain).abs().max() > 1e-3
+    fresh = load(folders[family])
+    pipeline = fresh.family.pipeline(fresh)
+    pipeline.load_lora_weights(tmp_path, weight_name=path.name)
+    with torch.no_grad():
+        loaded = fresh.family.predict(fresh, noisy, t, fresh.family.encode(fresh, ["a dog"]))
+    torch.testing.assert_close(loaded, live, rtol=1e-3, atol=1e-4)
+
+
+def test_a_v_prediction_sdxl_says_so_in_its_file(folders, load, tmp_path) -> None:
+    models = load(folders["sdxl"], prediction="v_prediction")
+    assert models.prediction == "v_prediction" and models.scheduler.config.prediction_type == "v_prediction"
+    models.scheduler = type(models.scheduler).from_config(models.scheduler.config, rescale_betas_zero_snr=True)
+    kind = method("dreambooth")
+    learning = kind(models, kind.Options(kind="dreambooth"), DATA, 0)
+    path = kind.exports["single-file"](learning, target(tmp_path, "sdxl", models))
+    tensors = load_file(path)
+    assert {"v_pred", "ztsnr"} <= set(tensors)
+    save_file(tensors, tmp_path / "bare.safetensors")  # without metadata the marks alone must tell
+    back = load(tmp_path / "bare.safetensors", "sdxl")
+    assert back.prediction == "v_prediction" and float(back.alphas_cumprod[-1]) < 1e-6
+    assert load(tmp_path / "bare.safetensors", "sdxl", prediction="epsilon").prediction == "epsilon"
