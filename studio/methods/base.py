@@ -87,6 +87,11 @@ class Method(ABC):
         """The prompt that the text encoder shall see for the user's ``text``."""
         return text
 
+    def reaches(self, name: str) -> bool:
+        """Whether any answer depends on the module or weight with this canonical name; elsewhere nothing can learn."""
+        idle = self.models.family.idle(self.models)
+        return not f"{name}.".startswith(tuple(f"{part}." for part in idle))
+
     def state(self) -> Weights:
         """What was learnt, by canonical name, float32 on the CPU."""
         return {name: parameter.detach().to("cpu", torch.float32, copy=True) for name, parameter in self.live.items()}

@@ -55,10 +55,8 @@ class DreamBooth(Method, kind="dreambooth"):
         self.live = {}
         self._original: dict[str, Tensor] = {}
         groups = []
-        idle = tuple(f"{name}." for name in self.models.family.idle(self.models))
         for part, module in parts.items():
-            params = {f"{part}.{name}": p for name, p in module.named_parameters()}
-            params = {name: p for name, p in params.items() if not name.startswith(idle)}
+            params = {f"{part}.{name}": p for name, p in module.named_parameters() if self.reaches(f"{part}.{name}")}
             for name, parameter in params.items():
                 self._original[name] = parameter.data.detach().to("cpu", copy=True)
                 parameter.data = parameter.data.float()

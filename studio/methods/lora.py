@@ -77,11 +77,10 @@ class LoRA(Method, kind="lora"):
         from peft import LoraConfig, inject_adapter_in_model
 
         options = self.options
-        idle = tuple(f"{name}." for name in self.models.family.idle(self.models))
         config = LoraConfig(
             r=options.rank,
             lora_alpha=options.alpha,
-            target_modules=[name for name in places(module, pattern) if not f"{prefix}.{name}".startswith(idle)],
+            target_modules=[name for name in places(module, pattern) if self.reaches(f"{prefix}.{name}")],
             lora_dropout=options.dropout,
             use_rslora=options.rank_stabilised,
             use_dora=options.dora,

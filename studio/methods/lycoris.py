@@ -76,7 +76,7 @@ class Lycoris(Method):
         params: dict[str, nn.Parameter] = {}
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            for path in places(root, pattern):
+            for path in (path for path in places(root, pattern) if self.reaches(f"{prefix}.{path}")):
                 layer = root.get_submodule(path)
                 name = kohya_module(f"{prefix}.{path}", self.models.family.name)
                 try:

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import tiny_families
 
 from studio.families import loading
 from studio.families.base import BaseSpec, Models
 from studio.families.detect import detect
 from studio.hardware import Plan
+from tests import tiny_families
 
 PLAN = Plan("cpu", "fp32", "fp16", False, "sdpa", "adamw", False, ())
 
