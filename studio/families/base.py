@@ -22,7 +22,7 @@ class BaseSpec(Section):
     """The model that is trained on."""
 
     model: str = "starter"
-    """The base model: `starter` (embedded), a diffusers folder, a .safetensors or .ckpt file, or a downloaded hub id."""
+    """The base model: `starter` (embedded), a diffusers folder, a .safetensors or .ckpt file, a downloaded hub id."""
     prediction: Literal["auto", "epsilon", "v_prediction"] = "auto"
     """What the base model predicts; `auto` finds it out, set it where a single file is taken for the wrong kind."""
 

@@ -19,7 +19,7 @@ _PICKLES: Final = (b"PK", b"\x80")
 GLOBAL_STEP: Final = "global_step"
 
 
-class _Callback(dict):  # type: ignore[type-arg]
+class _Callback(dict):
     """Stands where old checkpoints keep their trainer's callbacks; nothing reads it."""
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,18 @@ def load(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Callable[
         if family:
             monkeypatch.setattr(loading, "CONFIGS", folders[family].parent / "configs")
         spec = BaseSpec(model=str(place), **base)
+        return detect(spec.model).load(spec, PLAN)
+
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def kept(folders: dict[str, Path]) -> Callable[[str], Models]:
+    """The tiny model of a family, loaded once: who changes it puts it back."""
+
+    @functools.cache
+    def loaded(family: str) -> Models:
+        spec = BaseSpec(model=str(folders[family]))
         return detect(spec.model).load(spec, PLAN)
 
     return loaded

@@ -116,7 +116,6 @@ def test_a_trainers_callbacks_beside_the_weights_are_passed_over(tmp_path) -> No
     import pickletools
     import zipfile
 
-
     path = tmp_path / "x.ckpt"
     torch.save({"state_dict": checkpoint(UNET, VAE, TEXT["sd1"]), "callbacks": {"HERE": 1}}, path)
     with zipfile.ZipFile(path) as old:
