@@ -184,7 +184,7 @@ def resume(arguments: argparse.Namespace) -> int:
 def compare(arguments: argparse.Namespace) -> int:
     """Train several presets and compare them."""
     from studio.compare import experiment
-    from studio.compare.table import build, to_markdown
+    from studio.compare.table import build, to_json, to_markdown
     from studio.engine.worker import Resident
     from studio.spec import load_spec
     from studio.store import ExperimentStore
@@ -196,22 +196,20 @@ def compare(arguments: argparse.Namespace) -> int:
         place = arguments.out or OUTPUTS / Path(specs[0].data.folder).name
         store = experiment.create(place.parent, place.name, specs, arguments.repeats)
     code = _follow(experiment.run(store, Resident()), arguments.json, store.path)
-    if not arguments.json:
-        print(to_markdown(build(store)))
+    print(to_json(build(store)) if arguments.json else to_markdown(build(store)))
     return code
 
 
 def report(arguments: argparse.Namespace) -> int:
     """Write table and report again."""
     from studio.compare import experiment
-    from studio.compare.table import build, to_markdown
+    from studio.compare.table import build, to_json, to_markdown
     from studio.store import ExperimentStore
 
     store = ExperimentStore(arguments.experiment)
     store.text()
     _follow(experiment.conclude(store), arguments.json, store.path)
-    if not arguments.json:
-        print(to_markdown(build(store)))
+    print(to_json(build(store)) if arguments.json else to_markdown(build(store)))
     return 0
 
 

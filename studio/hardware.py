@@ -1,10 +1,14 @@
 """The only file that asks the machine what it can do, and decides how a run uses it, each decision with its reason."""
 
+import contextlib
+import ctypes
 import importlib.metadata
 import os
 import platform
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import psutil
@@ -139,7 +143,9 @@ def _precision(hw: Hardware, wish: str, on_cpu: bool, choices: list[Choice]) -> 
     if wish == "bf16" and not bf16:
         fallback: Precision = "fp16" if fp16 else "fp32"
         more = " with a loss scaler" if fallback == "fp16" else ""
-        choices.append(Choice("precision", fallback, f"{_begin(where)} has no bfloat16; using {NAMES[fallback]}{more}."))
+        choices.append(
+            Choice("precision", fallback, f"{_begin(where)} has no bfloat16; using {NAMES[fallback]}{more}.")
+        )
         return fallback
     if wish == "fp16" and not fp16:
         choices.append(Choice("precision", "fp32", f"{_begin(where)} does not train in float16; using float32."))
@@ -190,7 +196,11 @@ def memory_peak(device: str) -> int:
         return torch.mps.driver_allocated_memory()
     if device == "xpu":
         return torch.xpu.max_memory_allocated()
-    return psutil.Process().memory_info().rss
+    try:  # Linux keeps the high-water mark of the resident set
+        with open("/proc/self/status", encoding="utf-8") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        return psutil.Process().memory_info().rss
 
 
 def reset_memory_peak(device: str) -> None:
@@ -208,6 +218,10 @@ def reset_memory_peak(device: str) -> None:
     elif device == "xpu":
         torch.xpu.empty_cache()
         torch.xpu.reset_peak_memory_stats()
+    elif sys.platform == "linux":  # else a run would be charged with what the one before it left behind
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def _version(package: str) -> str:

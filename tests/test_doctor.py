@@ -6,7 +6,7 @@ from pathlib import Path
 from studio.doctor import MISSING, OK, WRONG, Finding, findings
 from studio.hardware import PACKAGES, Hardware
 
-ALL = {name: "1.0" for name in (*PACKAGES, "python")}
+ALL = dict.fromkeys((*PACKAGES, "python"), "1.0")
 CARD = Hardware(
     device="cuda",
     name="NVIDIA RTX 4090",

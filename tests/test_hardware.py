@@ -13,9 +13,7 @@ CUDA_ONLY = {"xformers": "it runs on CUDA cards only.", "bitsandbytes": "it is n
 
 
 def card(name: str, capability: tuple[int, int], bf16: bool) -> Hardware:
-    return Hardware(
-        device="cuda", name=name, memory=8 << 30, capability=capability, bf16=bf16, fp16=True, probes=WORKS
-    )
+    return Hardware(device="cuda", name=name, memory=8 << 30, capability=capability, bf16=bf16, fp16=True, probes=WORKS)
 
 
 MACHINES = {
@@ -121,7 +119,12 @@ def test_no_wish_is_passed_over_without_a_reason_and_the_plan_is_pure() -> None:
         wish = MachineSpec(**dict(zip(options, wishes, strict=True)))
         plan = decide(hw, wish, optimizer)
         assert plan == decide(hw, wish, optimizer)
-        got = {"device": plan.device, "precision": plan.compute, "save_precision": plan.save, "attention": plan.attention}
+        got = {
+            "device": plan.device,
+            "precision": plan.compute,
+            "save_precision": plan.save,
+            "attention": plan.attention,
+        }
         asked = wish.model_dump() | {"optimizer": optimizer}
         for what, choice in (got | {"optimizer": plan.optimizer}).items():
             if asked[what] not in (choice, "auto"):

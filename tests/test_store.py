@@ -65,7 +65,9 @@ def test_a_torn_last_line_is_not_read_and_is_cut_at_the_next_opening(run: RunSto
     assert run.read().view.step == 2
 
 
-@pytest.mark.parametrize("line", [b"", b"garbage", b"7", b"null", b"[1]", b'{"kind":"step"}', b"\xff\xfe", b'{"kind":5}'])
+@pytest.mark.parametrize(
+    "line", [b"", b"garbage", b"7", b"null", b"[1]", b'{"kind":"step"}', b"\xff\xfe", b'{"kind":5}']
+)
 def test_a_garbled_line_says_nothing(run: RunStore, line: bytes) -> None:
     run.append(step(1))
     with open(run.path / "events.jsonl", "ab") as file:
@@ -263,7 +265,20 @@ def test_checkpoints_are_found_by_number(run: RunStore) -> None:
     assert run.sample_folder(2) == run.path / "samples" / "0000002"
 
 
-NASTY = ["..", "../../etc/passwd", "a/b", "a\\b", "con", "CON.txt", "x" * 300, "\U00020000" * 100, "a.", "~", "$HOME", "a\nb"]
+NASTY = [
+    "..",
+    "../../etc/passwd",
+    "a/b",
+    "a\\b",
+    "con",
+    "CON.txt",
+    "x" * 300,
+    "\U00020000" * 100,
+    "a.",
+    "~",
+    "$HOME",
+    "a\nb",
+]
 
 
 @given(some.text() | some.sampled_from(NASTY) | some.text(some.sampled_from("./\\a~-\0 "), max_size=100))

@@ -1,4 +1,4 @@
-"""Random Stable Diffusion 1 pipelines a hundred thousand times smaller than the real one, pictures, and runs on them."""
+"""Random Stable Diffusion 1 pipelines, thousands of times smaller than the real one, pictures, and runs on them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def tokenizer() -> Any:
 
 
 def pipeline(seed: int = 0, prediction: str = "epsilon") -> Any:
-    """SD1's own shape, four UNet levels of which three attend, eight pixels per latent cell; random weights of ``seed``."""
+    """SD1's own shape: four UNet levels of which three attend, eight pixels per latent cell; random weights."""
     from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -100,7 +100,7 @@ def save_pipeline(folder: Path, seed: int = 0, prediction: str = "epsilon") -> P
 
 
 def save_pictures(folder: Path, count: int = 5) -> Path:
-    """``count`` captioned pictures and two held-out ones (in ``folder``-held-out) of a square that moves over a colour."""
+    """``count`` captioned pictures of a square on a colour, and two held-out ones in ``folder``-held-out."""
     for place, number in ((folder, count), (folder.with_name(f"{folder.name}-held-out"), 2)):
         place.mkdir(parents=True, exist_ok=True)
         for index in range(number):
@@ -111,7 +111,7 @@ def save_pictures(folder: Path, count: int = 5) -> Path:
     return folder
 
 
-def spec(kind: str, base: Path, data: Path, **over: Any) -> RunSpec:
+def spec(kind: str, base: Path, data: Path, /, **over: Any) -> RunSpec:
     """A short run of a method on the tiny base; ``over`` is nested settings, laid over everything."""
     from studio.section import merge
 

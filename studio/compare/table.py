@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -164,6 +165,24 @@ def to_markdown(table: Table) -> str:
         lines.append("| " + " | ".join(text.replace("|", "\\|") for text in (title, *cells)) + " |")
     legend = f"{BEST} best, {WORST} worst, {TIE} tie with the best. The base is not ranked."
     return "\n".join([*lines, "", legend, *table.notes]) + "\n"
+
+
+def to_json(table: Table) -> str:
+    """The table as one JSON object: per run its state and, by metric, value, spread, mark and the reason of a gap."""
+    rows = [
+        {
+            "run": row.name,
+            "method": row.kind,
+            "state": row.state or "finished",
+            "seeds": row.seeds,
+            "metrics": {
+                name: {"value": cell.value, "spread": cell.spread, "mark": cell.mark, "reason": cell.reason}
+                for name, cell in row.cells.items()
+            },
+        }
+        for row in table.rows
+    ]
+    return json.dumps({"eye": table.eye, "rows": rows, "notes": table.notes}, ensure_ascii=False)
 
 
 def _bare(value: float | None) -> str:

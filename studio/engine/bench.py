@@ -14,7 +14,7 @@ from studio.data.scan import Example, dataset
 from studio.engine.draw import caption_rng, draw, fixed_draw
 from studio.engine.learner import Batch, Learner
 from studio.engine.machine import Machine
-from studio.engine.sample import Wanted, draw_pictures, wanted
+from studio.engine.sample import Wanted, draw_pictures, evaluating, wanted
 from studio.events import Event, Picture, Progress, Sampled, Validated
 from studio.families.base import Models
 from studio.methods.base import Method
@@ -125,7 +125,8 @@ class Bench:
         """Mean loss on the held-out pictures, under draws that are the same for every run."""
         if not self.held_out:
             return
-        losses = [self._loss_of(index, learner, method) for index in range(len(self.held_out))]
+        with evaluating(self.models):
+            losses = [self._loss_of(index, learner, method) for index in range(len(self.held_out))]
         yield Validated(step=step, loss=sum(losses) / len(losses))
 
     @torch.no_grad()

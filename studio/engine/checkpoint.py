@@ -29,15 +29,15 @@ def save(store: RunStore, place: Place, weights: Weights, machinery: dict[str, A
 
     ``machinery`` maps a name to an object with ``state_dict``, such as the optimizer and the loss scaler.
     """
-    broken = [name for name, tensor in weights.items() if not torch.isfinite(tensor).all()]
-    if broken:
-        raise NonFiniteError(f"The weights became infinite at {broken[0]}; lower the learning rate and resume.")
     tensors: dict[str, torch.Tensor] = {}
     plain: dict[str, Any] = {}
     for name, thing in machinery.items():
         found, rest = _split(thing.state_dict(), name)
         tensors |= found
         plain[name] = rest
+    broken = [name for name, tensor in (*weights.items(), *tensors.items()) if not torch.isfinite(tensor).all()]
+    if broken:
+        raise NonFiniteError(f"What was learnt became infinite at {broken[0]}; lower the learning rate and resume.")
     folder = store.checkpoint_folder(place.step)
     with published(folder) as draft:
         save_tensors(draft / WEIGHTS, weights)

@@ -1,5 +1,6 @@
 """The only file that knows the course of one sitting: prepare, train, sample, save, export, and say so."""
 
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,8 +133,8 @@ class Run:
                 machine.scaler.scale(loss).backward()
             total += float(loss.detach())
         total = machine.mean(total)
-        if not torch.isfinite(torch.tensor(total)):
-            raise NonFiniteError(self._diverged(step))
+        if not math.isfinite(total):
+            raise NonFiniteError(self._diverged(step, "loss"))
         norm = self._update()
         seconds = time.perf_counter() - began
         self.place = Place(step, self.place.seconds + seconds)
@@ -145,31 +146,36 @@ class Run:
         scaler.unscale_(self.optimizer)
         limit = self.spec.optim.clip or float("inf")
         norm = float(nn.utils.clip_grad_norm_(list(self.method.live.values()), limit))
+        if not math.isfinite(norm) and not scaler.is_enabled():  # a scaler passes over such a step by itself
+            raise NonFiniteError(self._diverged(self.place.step + 1, "gradient"))
         scaler.step(self.optimizer)
         scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        return norm if norm == norm and norm != float("inf") else 0.0
+        return norm if math.isfinite(norm) else 0.0
 
-    def _diverged(self, step: int) -> str:
+    def _diverged(self, step: int, what: str) -> str:
         advice = [f"lower optim.lr (now {self.spec.optim.lr:g})"]
         if self.machine.plan.compute == "fp16":
             advice.append("set machine.precision to bf16 or fp32")
         kept = self.store.checkpoints()
         since = f"resume goes on from step {kept[-1][0]}" if kept else "nothing was saved yet"
-        return f"The loss became infinite at step {step}; {' or '.join(advice)}; {since}."
+        return f"The {what} became infinite at step {step}; {' or '.join(advice)}; {since}."
 
     def _look(self, step: int) -> Iterator[Event]:
         """Samples and held-out loss; running out of memory here never ends the training."""
         if self.machine.main:
-            try:
-                yield from self.bench.samples(self.store, step, self.method)
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-                reset_memory_peak(self.machine.plan.device)
-                yield Note(text="The preview was skipped: no memory for it; training goes on.", level="warning")
-            yield from self.bench.validate(step, self.learner, self.method)
+            yield from self._if_it_fits("preview", self.bench.samples(self.store, step, self.method))
+            yield from self._if_it_fits("held-out loss", self.bench.validate(step, self.learner, self.method))
         self.machine.wait()
+
+    def _if_it_fits(self, what: str, events: Iterator[Event]) -> Iterator[Event]:
+        try:
+            yield from events
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            reset_memory_peak(self.machine.plan.device)
+            yield Note(text=f"The {what} was skipped: no memory for it; training goes on.", level="warning")
 
     def _save(self) -> Iterator[Event]:
         if self.machine.main:

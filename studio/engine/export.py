@@ -75,10 +75,10 @@ def _about(store: RunStore, bench: Bench, place: Place) -> About:
 
 def _thumbnail(store: RunStore) -> bytes | None:
     """The newest sample as a small PNG, or None."""
-    samples = store.read().view.samples
-    if not samples:
+    drawn = [pictures for _, pictures in sorted(store.read().view.samples.items()) if pictures]
+    if not drawn:
         return None
-    with Image.open(store.path / samples[max(samples)][0].path) as picture:
+    with Image.open(store.path / drawn[-1][0].path) as picture:
         picture.thumbnail((THUMBNAIL, THUMBNAIL))
         buffer = io.BytesIO()
         picture.save(buffer, "PNG")

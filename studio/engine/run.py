@@ -13,7 +13,8 @@ from studio.engine.worker import Resident
 from studio.errors import CrucibleError, SpecError, StoreError
 from studio.events import Event, Exported, Failed, Finished, Started
 from studio.hardware import decide
-from studio.spec import Experiment, RunSpec, spec_from_toml
+from studio.section import merge
+from studio.spec import Experiment, RunSpec, make_spec, spec_from_toml
 from studio.store import SIGN_OF_LIFE, ExperimentStore, RunStore
 
 
@@ -68,8 +69,7 @@ def extend(store: RunStore, steps: int | None) -> None:
     kept = store.checkpoints()
     if kept and steps < kept[-1][0]:
         raise SpecError(f"The run already stands at step {kept[-1][0]}; --steps must be at least that.")
-    schedule = spec.schedule.model_copy(update={"steps": steps})
-    store.replace_spec(spec.model_copy(update={"schedule": schedule}).to_toml())
+    store.replace_spec(make_spec(merge(spec.model_dump(), {"schedule": {"steps": steps}})).to_toml())
 
 
 def export_again(store: RunStore, resident: Resident, formats: tuple[str, ...]) -> Iterator[Event]:

@@ -37,7 +37,7 @@ def draw_pictures(
     side = side or models.resolution
     for first in range(0, len(orders), TOGETHER):
         part = orders[first : first + TOGETHER]
-        with _evaluating(models), torch.no_grad():
+        with evaluating(models), torch.no_grad():
             prompts = [method.prompt(order.prompt) if method else order.prompt for order in part]
             negative = method.prompt(spec.negative) if method else spec.negative
             latents = _denoise(models, prompts, negative, [order.seed for order in part], spec, side)
@@ -72,7 +72,7 @@ def _denoise(
 
 
 @contextlib.contextmanager
-def _evaluating(models: Models) -> Iterator[None]:
+def evaluating(models: Models) -> Iterator[None]:
     """Dropout off for a while."""
     modes = {name: module.training for name, module in models.modules().items()}
     try:

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import os
 import socket
+import sys
 import tempfile
 import threading
 import webbrowser
@@ -44,6 +45,9 @@ def serve(outputs: Path, port: int | None = None, listen: bool = False, browser:
             server.run(sockets=[taken])
     finally:
         worker.shutdown()
+        if worker.current:  # it is deep in a long step; the run is on disk, and its lock dies with this process
+            sys.stdout.flush()
+            os._exit(0)
 
 
 def build(outputs: Path, worker: Any) -> Any:

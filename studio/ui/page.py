@@ -54,14 +54,16 @@ class _Page:
         """Fill a fresh page once, then let the tick draw what changes."""
         data = self.dataset
         moving = [
-            self.bar, *self.train.parts, self.methods.cards, self.methods.rail, self.methods.start, self.methods.picked,
-            self.compare.chooser, *self.compare.parts, self.library.table, self.seen,
+            self.bar, *self.train.parts, self.compare.chooser, *self.compare.parts, self.library.table, self.seen,
         ]  # fmt: skip
-        read = [self.seen, self.methods.picked, self.compare.chooser, self.compare.cells]
-        self.timer.tick(self.tick, read, moving, concurrency_limit=None, **QUIET)
+        read = [self.seen, self.compare.chooser, self.compare.cells]
+        picking = [self.methods.cards, self.methods.rail, self.methods.start, self.methods.picked]
+        often: dict[str, Any] = {"concurrency_limit": None, "trigger_mode": "once", **QUIET}
+        self.timer.tick(self.tick, read, moving, **often)
         words = [data.folder, data.trigger, data.class_word]
         page.load(self.first, words, [*data.shown, self.methods.advice], **QUIET)
-        page.load(self.tick, read, moving, concurrency_limit=None, **QUIET)
+        page.load(self.tick, read, moving, **often)
+        page.load(self.loading, None, picking, **often).then(self.loaded, None, picking, **often)
         opened = self.system_tab.select(self.opened, None, self.system.shown, **QUIET)
         opened.then(self.examined, None, self.system.doctor, **QUIET)
 
@@ -81,29 +83,31 @@ class _Page:
         shown: str = self.system.check(lang_of(request))
         return shown
 
-    def tick(
-        self, seen: dict[str, Any], picked: list[str] | None, experiment: str | None, cells: Any, request: gr.Request
-    ) -> tuple[Any, ...]:
+    def loading(self, request: gr.Request) -> tuple[Any, ...]:
+        """The Methods tab before the methods are there."""
+        self.desk.looks.begin()
+        shown: tuple[Any, ...] = self.methods.show(None, lang_of(request))
+        return shown
+
+    def loaded(self, request: gr.Request) -> tuple[Any, ...]:
+        """The Methods tab when they are; drawn once, so that no tick can undo what the visitor picks."""
+        self.desk.looks.ready.wait()
+        shown: tuple[Any, ...] = self.methods.show(None, lang_of(request))
+        return shown
+
+    def tick(self, seen: dict[str, Any], experiment: str | None, cells: Any, request: gr.Request) -> tuple[Any, ...]:
         """Everything that moves by itself; a part that this visitor has already is skipped."""
         seen, lang = dict(seen), lang_of(request)
-        self.desk.looks.begin()
         now = self.desk.now()
         looks = self.desk.looks
         train_parts = zip(("toolbar", "runs", "loss", "log"), self.train.show(now, lang), strict=True)
         return (
             changed(seen, "bar", view.bar(now, looks, lang)),
             *(changed(seen, name, drawn) for name, drawn in train_parts),
-            *self._methods(seen, picked, lang),
             *self._compare(seen, now, experiment, cells, lang),
             self._library(seen, now, lang),
             seen,
         )
-
-    def _methods(self, seen: dict[str, Any], picked: list[str] | None, lang: str) -> tuple[Any, ...]:
-        if changed(seen, "methods", (self.desk.looks.ready.is_set(), lang)) == gr.skip():
-            return (gr.skip(),) * 4
-        shown: tuple[Any, ...] = self.methods.show(picked, lang)
-        return shown
 
     def _compare(
         self, seen: dict[str, Any], now: Now, experiment: str | None, cells: Any, lang: str
@@ -112,9 +116,8 @@ class _Page:
         newest = now.experiment.path.name if now.experiment else None
         follow = newest if experiment not in names or seen.get("newest") != newest else experiment
         seen["newest"] = newest
-        chooser = changed(seen, "chooser", (names, follow))
-        if chooser != gr.skip():
-            chooser = gr.Dropdown(choices=names, value=follow)
+        same = changed(seen, "names", names) == gr.skip() and follow == experiment
+        chooser = gr.skip() if same else gr.Dropdown(choices=names, value=follow)
         key = (follow, self.compare.key(follow) if follow else None, self.desk.looks.ready.is_set(), lang)
         if changed(seen, "compare", key) == gr.skip():
             return chooser, *(gr.skip(),) * 4

@@ -62,7 +62,13 @@ def test_dropout_and_shuffle() -> None:
 
 def test_the_kept_captions_stay_the_same_when_dropout_is_switched_on() -> None:
     both = [
-        (show("sks, a, b, c", SPEC.model_copy(update={"shuffle": True, "caption_dropout": rate}), caption_rng(1, step, 0)))
+        (
+            show(
+                "sks, a, b, c",
+                SPEC.model_copy(update={"shuffle": True, "caption_dropout": rate}),
+                caption_rng(1, step, 0),
+            )
+        )
         for rate in (0.0, 0.5)
         for step in range(50)
     ]

@@ -49,7 +49,11 @@ def test_what_shows_through_is_white() -> None:
     half.putpixel((1, 0), (0, 0, 0, 0))
     palette = half.convert("P")
     grey = Image.new("LA", (2, 1), (0, 0))
-    for content in (encoded(half), encoded(half, "WEBP", lossless=True), encoded(palette, transparency=palette.getpixel((1, 0)))):
+    for content in (
+        encoded(half),
+        encoded(half, "WEBP", lossless=True),
+        encoded(palette, transparency=palette.getpixel((1, 0))),
+    ):
         assert open_picture(content).getpixel((1, 0)) == WHITE
     assert open_picture(encoded(grey)).getpixel((0, 0)) == WHITE
 
@@ -68,7 +72,8 @@ def test_16_bits_are_scaled_and_not_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"<html>", b"\x89PNG\r\n\x1a\nabc", *(encoded(NOISE, kind)[:-400] for kind in ("PNG", "JPEG", "WEBP"))]
+    "content",
+    [b"", b"<html>", b"\x89PNG\r\n\x1a\nabc", *(encoded(NOISE, kind)[:-400] for kind in ("PNG", "JPEG", "WEBP"))],
 )
 def test_what_is_broken_is_named_in_one_sentence(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "dog 1.png"

@@ -99,7 +99,11 @@ def test_the_embedded_examples(name: str) -> None:
 
 
 def test_what_is_no_dataset_is_said_with_what_to_do(tmp_path: Path) -> None:
-    for folder, said in ((str(tmp_path / "none"), "There is no folder"), (str(tmp_path), "holds no pictures"), (" ", "No dataset")):
+    for folder, said in (
+        (str(tmp_path / "none"), "There is no folder"),
+        (str(tmp_path), "holds no pictures"),
+        (" ", "No dataset"),
+    ):
         with pytest.raises(DataError, match=said) as caught:
             dataset(DataSpec(folder=folder))
         assert "corgi" in str(caught.value) or "PNG" in str(caught.value)

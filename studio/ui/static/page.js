@@ -1,5 +1,6 @@
 () => {
-  const tabs = () => [...document.querySelectorAll('#tabs > .tab-wrapper button[role=tab]')];
+  const tabs = () => [...document.querySelectorAll('#tabs > .tab-wrapper button[role=tab]')]
+    .filter((tab) => !tab.closest('[aria-hidden=true]'));
   const names = ['dataset', 'methods', 'train', 'compare', 'library', 'system'];
   const keep = (name, value) => {
     document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=strict`;
@@ -17,8 +18,6 @@
     },
   };
   document.addEventListener('click', (event) => {
-    const tab = event.target.closest('#tabs > .tab-wrapper button[role=tab]');
-    if (tab) { history.replaceState(null, '', '#' + names[tabs().indexOf(tab)]); }
     const go = event.target.closest('[data-go]');
     if (go) { event.preventDefault(); window.crucible.open(go.dataset.go); }
     const copy = event.target.closest('[data-copy]');
@@ -42,10 +41,16 @@
     }
   });
   const wanted = location.hash.slice(1);
+  const follow = () => {
+    const at = tabs().findIndex((tab) => tab.getAttribute('aria-selected') === 'true');
+    if (at >= 0 && location.hash !== '#' + names[at]) history.replaceState(null, '', '#' + names[at]);
+  };
   let tries = 0;
   const find = () => {
-    if (tabs().length >= names.length) { if (names.includes(wanted) && wanted !== 'dataset') window.crucible.open(wanted); }
-    else if (tries++ < 100) setTimeout(find, 50);
+    if (tabs().length < names.length) { if (tries++ < 200) setTimeout(find, 50); return; }
+    if (names.includes(wanted) && wanted !== 'dataset') window.crucible.open(wanted);
+    const bar = document.querySelector('#tabs > .tab-wrapper');
+    new MutationObserver(follow).observe(bar, { subtree: true, attributes: true, attributeFilter: ['aria-selected'] });
   };
   find();
 }

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import itertools
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from studio.engine.draw import TIMESTEPS, caption_rng, draw, fixed_draw, reseed
+from studio.engine.schedule import factor
+from studio.spec import ScheduleSpec
+
+SHAPE = (2, 4, 3, 3)
+
+
+def test_chance_is_a_function_of_seed_step_and_slot() -> None:
+    first = draw(1, 2, 3, SHAPE)
+    again = draw(1, 2, 3, SHAPE)
+    assert torch.equal(first.noise, again.noise) and torch.equal(first.timesteps, again.timesteps)
+    assert torch.equal(first.posterior, again.posterior)
+    for other in (draw(9, 2, 3, SHAPE), draw(1, 9, 3, SHAPE), draw(1, 2, 9, SHAPE), draw(12, 3, 3, SHAPE)):
+        assert not torch.equal(first.noise, other.noise)
+    assert not torch.equal(first.noise, first.posterior)
+
+
+def test_drawing_neither_uses_nor_moves_the_chance_of_the_process() -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    draw(1, 1, 1, SHAPE)
+    fixed_draw(0, 8, 0, SHAPE)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_noise_is_normal_and_timesteps_are_even() -> None:
+    many = draw(1, 1, 0, (4000, 1, 2, 2))
+    assert abs(float(many.noise.mean())) < 0.03 and abs(float(many.noise.std()) - 1) < 0.03
+    assert 0 <= int(many.timesteps.min()) < 10 and TIMESTEPS - 10 < int(many.timesteps.max()) < TIMESTEPS
+    assert abs(float(many.timesteps.float().mean()) - 499.5) < 20
+
+
+def test_a_noise_offset_is_constant_over_the_picture_and_changes_nothing_else() -> None:
+    plain, moved = draw(1, 1, 0, SHAPE), draw(1, 1, 0, SHAPE, noise_offset=0.1)
+    apart = moved.noise - plain.noise
+    torch.testing.assert_close(apart, apart[:, :, :1, :1].expand(SHAPE), atol=1e-6, rtol=0)
+    assert torch.equal(plain.timesteps, moved.timesteps) and torch.equal(plain.posterior, moved.posterior)
+
+
+def test_judging_draws_cover_the_schedule() -> None:
+    turns = [fixed_draw(turn, 8, 0, SHAPE) for turn in range(8)]
+    assert [int(one.timesteps[0]) for one in turns] == [62, 187, 312, 437, 562, 687, 812, 937]
+    assert not torch.equal(turns[0].noise, turns[1].noise)
+    assert not torch.equal(turns[0].noise, fixed_draw(0, 8, 1, SHAPE).noise)
+
+
+def test_layers_and_captions_draw_by_step() -> None:
+    found = []
+    for step, rank in ((1, 0), (1, 0), (2, 0), (1, 1)):
+        reseed(5, step, rank)
+        found.append(float(torch.rand(1)))
+    assert found[0] == found[1] and len(set(found)) == 3
+    assert caption_rng(1, 2, 3).random() == caption_rng(1, 2, 3).random() != caption_rng(1, 3, 2).random()
+
+
+@settings(max_examples=60)
+@given(
+    some.sampled_from(["constant", "linear", "cosine"]),
+    some.integers(1, 300),
+    some.floats(0, 0.99),
+)
+def test_the_rate_rises_then_never_rises_again(kind: str, steps: int, warmup: float) -> None:
+    spec = ScheduleSpec(kind=kind, steps=steps, warmup=warmup)  # type: ignore[arg-type]
+    rates = [factor(step, spec) for step in range(1, steps + 1)]
+    assert all(0 < rate <= 1 for rate in rates)
+    rising = round(warmup * steps)
+    assert all(a < b for a, b in itertools.pairwise(rates[:rising]))
+    assert all(a >= b for a, b in itertools.pairwise(rates[rising:]))
+    if kind == "constant":
+        assert set(rates[rising:]) <= {1.0}
+    elif rising < steps:
+        assert rates[rising] == 1.0

@@ -1,0 +1,277 @@
+"""The page in a real browser: a newcomer's whole way, reload, second tab, restart, stop and resume, Chinese, dark."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from PIL import Image
+
+from studio import starter
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+ROOT = Path(__file__).resolve().parents[2]
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-first-run", "--disable-quic",
+]  # fmt: skip
+SERVE = Path(__file__).with_name("quick_server.py")
+DRAWN = "(where) => [...document.querySelectorAll(where + ' img')].every((image) => image.naturalWidth > 0)"
+LONG = 180_000  # milliseconds that a short training may take on a slow machine
+
+pytestmark = [
+    pytest.mark.skipif(not Path(CHROMIUM).exists() and not os.environ.get("CI"), reason="chromium is not installed"),
+    pytest.mark.skipif(not (starter.BASE / "model_index.json").is_file(), reason="the embedded base is not built"),
+]
+
+
+@dataclass
+class Server:
+    """The studio as a person starts it."""
+
+    outputs: Path
+    process: Any = None
+    url: str = ""
+    ready: float = 0.0
+
+    def start(self) -> None:
+        begun = time.monotonic()
+        env = {
+            **os.environ,
+            "PYTHONUTF8": "1",
+            "GRADIO_TEMP_DIR": str(self.outputs.parent / "gradio"),
+            "OMP_NUM_THREADS": "2",
+        }
+        words = [sys.executable, str(SERVE), str(self.outputs)]
+        with open(self.outputs.parent / "stderr.txt", "a") as said_wrong:
+            self.process = subprocess.Popen(
+                words, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=said_wrong, text=True
+            )
+        said = self.process.stdout.readline()
+        self.ready = time.monotonic() - begun
+        found = re.fullmatch(r"Crucible is ready at (http://127\.0\.0\.1:\d+)\n", said)
+        assert found, (said, (self.outputs.parent / "stderr.txt").read_text()[-2000:])
+        self.url = found[1]
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        code: int = self.process.wait(30)
+        return code
+
+
+@dataclass
+class Visitor:
+    """A browser with what it complained of and whom it asked."""
+
+    browser: Any
+    server: Server
+    errors: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+
+    def open(self, tab: str = "", **context: Any) -> Any:
+        context.setdefault("viewport", {"width": 1280, "height": 720})
+        page = self.browser.new_context(**context).new_page()
+        page.set_default_timeout(60_000)
+        page.on("console", lambda said: self.errors.append(said.text) if counts(said) else None)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname or "data"))
+        page.goto(self.server.url + (f"/#{tab}" if tab else ""))
+        page.wait_for_selector("#bar .bar")
+        return page
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("studio") / "outputs")
+    running.start()
+    yield running
+    if running.process.poll() is None:
+        running.process.kill()
+
+
+@pytest.fixture(scope="module")
+def visitor(server: Server) -> Iterator[Visitor]:
+    with sync_api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield Visitor(browser, server)
+        browser.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_to_complain_of(visitor: Visitor) -> Iterator[None]:
+    visitor.errors.clear()
+    yield
+    assert visitor.errors == []
+    assert visitor.hosts <= {"127.0.0.1", "data"}
+
+
+def counts(said: Any) -> bool:
+    """An error that is not merely a request cut off because the page is being left."""
+    return said.type == "error" and not re.search("AbortError|Connection errored out", said.text)
+
+
+def tab(page: Any, number: int) -> None:
+    page.locator("#tabs > .tab-wrapper button[role=tab]:visible").nth(number).click()
+
+
+def states(page: Any) -> dict[str, str]:
+    return {
+        run.get_attribute("data-run"): run.get_attribute("data-state") for run in page.locator("#train_runs .run").all()
+    }
+
+
+def test_a_newcomers_whole_way(visitor: Visitor, server: Server) -> None:
+    page = visitor.open()
+    page.wait_for_function("() => document.querySelectorAll('#dataset_thumbs .thumb img').length >= 8")
+    page.wait_for_function(DRAWN, arg="#dataset_thumbs")
+    page.click("#dataset_use")
+    page.wait_for_selector("#methods_cards .card[aria-checked=true]")
+    assert page.locator("#methods_cards .card[aria-checked=true]").count() == 3
+    page.fill("#methods_steps :is(input, textarea)", "3")
+    page.dblclick("#methods_compare")
+    page.wait_for_selector("#train_runs .run[data-run=dreambooth]")
+    begun = states(page)
+    page.reload()
+    page.wait_for_selector("#train_runs .run[data-run=dreambooth]")
+    assert set(states(page)) >= set(begun)
+    second = visitor.open("train")
+    page.wait_for_selector("#train_runs .run[data-run=dreambooth][data-state=finished]", timeout=LONG)
+    second.wait_for_selector("#train_runs .run[data-run=dreambooth][data-state=finished]")
+    assert states(second) == states(page)
+    assert page.locator("#train_loss svg path.curve").count() == 3
+    assert [folder.name for folder in server.outputs.glob("*/experiment.toml")] == ["experiment.toml"]
+    page.wait_for_function("() => document.querySelectorAll('#train_runs .run img').length >= 4")
+    tab(page, 3)
+    page.wait_for_selector("#compare_report", timeout=LONG)
+    assert page.locator("#compare_table tbody tr").count() == 4
+    assert page.locator("#compare_grid tbody tr").count() == 4
+    page.wait_for_function(DRAWN, arg="#compare_grid")
+
+
+def test_two_pictures_are_laid_on_each_other(visitor: Visitor) -> None:
+    page = visitor.open("compare")
+    page.wait_for_selector("#compare_ab .flip")
+    page.locator("#compare_grid tbody tr").nth(1).locator("button").nth(2).click()
+    page.wait_for_selector("#compare_grid tbody tr:nth-child(2) td:nth-child(4) .ab")
+    page.focus("#compare_ab input")
+    page.keyboard.press("x")
+    assert page.evaluate("() => document.querySelector('.flip').style.getPropertyValue('--x')") == "100%"
+
+
+def test_the_report_opens_closed_in_itself(visitor: Visitor, server: Server) -> None:
+    page = visitor.open("compare")
+    with page.context.expect_page() as opened:
+        page.click("#compare_report")
+    report = opened.value
+    report.wait_for_load_state()
+    assert report.locator("table").count() >= 1
+    assert "default-src 'none'" in report.context.request.get(report.url).headers["content-security-policy"]
+    with page.expect_download() as got:
+        page.click("#compare_csv")
+    assert "lora" in Path(got.value.path()).read_text()
+
+
+def test_the_library_says_how_to_use_what_was_made(visitor: Visitor) -> None:
+    page = visitor.open("library")
+    page.wait_for_selector("#library_table tr[data-run=lora]")
+    assert page.locator("#library_table tbody tr").count() == 3
+    assert "<lora:" in page.locator("#library_table tr[data-run=lora] code").inner_text()
+    with page.expect_download() as got:
+        page.locator("#library_table tr[data-run=lora] a").first.click()
+    assert got.value.suggested_filename.endswith(".safetensors")
+
+
+def test_chinese_and_dark(visitor: Visitor) -> None:
+    page = visitor.open("methods")
+    page.wait_for_selector("#methods_cards .card")
+    page.click("#bar_language")
+    page.wait_for_function("() => document.querySelector('#methods_compare')?.innerText.includes('开始对比')")
+    page.wait_for_selector("text=学一个新词")
+    light = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    page.click("#bar_theme")
+    page.wait_for_selector("body.dark")
+    page.wait_for_selector("#methods_cards .card")
+    assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") != light
+    page.click("#bar_language")
+    page.wait_for_function("() => document.querySelector('#methods_compare')?.innerText.includes('Compare them')")
+
+
+def test_nothing_picked_is_said_before_the_click(visitor: Visitor) -> None:
+    page = visitor.open("methods")
+    for number in range(3):
+        page.locator("#methods_cards .card").nth(number).click()
+        page.wait_for_selector(f"#methods_cards .card:nth-child({number + 1})[aria-checked=false]")
+    page.wait_for_selector("#methods_compare[disabled]")
+    assert "Pick at least one" in page.locator("#methods_rail").inner_text()
+
+
+def test_pictures_of_ones_own(visitor: Visitor, server: Server, tmp_path: Path) -> None:
+    for name, colour in (("one.png", "red"), ("two <b>.png", "blue")):
+        Image.new("RGB", (64, 64), colour).save(tmp_path / name)
+    (tmp_path / "one.txt").write_text("a photo of sks thing")
+    page = visitor.open()
+    page.wait_for_selector("#dataset_thumbs .thumb")
+    with page.expect_file_chooser() as chooser:
+        page.click("#dataset_upload")
+    chooser.value.set_files(sorted(tmp_path.iterdir()))
+    page.wait_for_function("() => document.querySelectorAll('#dataset_thumbs .thumb').length === 2")
+    folder = server.outputs / "datasets" / "pictures-1"
+    assert sorted(path.suffix for path in folder.iterdir()) == [".png", ".png", ".txt"]
+    page.locator("#dataset_thumbs .thumb").nth(1).click()
+    page.wait_for_selector("#dataset_thumbs .thumb:nth-child(2)[aria-pressed=true]")
+    page.fill("#dataset_caption textarea", "a blue sks thing")
+    page.click("#dataset_save")
+    page.wait_for_function("() => !document.querySelector('#dataset_thumbs .thumb .bd')")
+    assert [path.read_text().strip() for path in sorted(folder.glob("two*.txt"))] == ["a blue sks thing"]
+
+
+def test_a_folder_that_is_not_there_is_said_in_a_sentence(visitor: Visitor) -> None:
+    page = visitor.open()
+    page.wait_for_selector("#dataset_thumbs .thumb")
+    page.fill("#dataset_folder input", "/nowhere/<b>at all")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#dataset_thumbs .nt.err")
+    assert "There is no folder '/nowhere/<b>at all'" in page.locator("#dataset_thumbs").inner_text()
+
+
+def test_the_machine_is_examined(visitor: Visitor) -> None:
+    page = visitor.open("system")
+    page.wait_for_selector("#system_doctor table tr", timeout=LONG)
+    assert "PyTorch" in page.locator("#system_doctor").inner_text()
+    assert page.locator("#system_experiments table tr").count() == 1
+
+
+def test_restart_in_the_middle_then_resume_then_stop(visitor: Visitor, server: Server) -> None:
+    page = visitor.open("methods")
+    for kind in ("lora", "dreambooth"):
+        page.click(f"#methods_cards .card[data-id={kind}]")
+        page.wait_for_selector(f"#methods_cards .card[data-id={kind}][aria-checked=false]")
+    page.fill("#methods_name :is(input, textarea)", "second")
+    page.fill("#methods_steps :is(input, textarea)", "2000")
+    page.click("#methods_compare")
+    one = "#train_runs .run[data-run=textual-inversion]"
+    page.wait_for_selector(f"{one}[data-state=training] .spark path", timeout=LONG)
+    assert "second" in page.locator("#train_toolbar").inner_text()
+    page.close()
+    assert server.stop() in (0, -signal.SIGINT)
+    server.start()
+    page = visitor.open("train")
+    page.wait_for_selector(f"{one}[data-state=interrupted]")
+    page.click("#train_toolbar [data-act=resume]")
+    page.wait_for_selector(f"{one}[data-state=training]", timeout=LONG)
+    page.click("#train_toolbar [data-act=stop]")
+    page.wait_for_selector(f"{one}[data-state=stopped]", timeout=LONG)
+    assert (server.outputs / "second" / "textual-inversion" / "checkpoints").is_dir()
+    tab(page, 3)
+    page.wait_for_selector("#compare_table tbody tr")
