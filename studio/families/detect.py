@@ -93,7 +93,7 @@ def _of_file(path: Path) -> str:
         what = "a Textual Inversion embedding"
     if what:
         raise ModelError(f"'{path.name}' is {what}, not a Stable Diffusion base model; choose the one to train on.")
-    raise ModelError(f"'{path.name}' is not a Stable Diffusion checkpoint: none of its {len(shapes)} names is known.")
+    raise ModelError(f"'{path.name}' is not a Stable Diffusion checkpoint: none of its keys is known.")
 
 
 def _has(shapes: Mapping[str, Any], prefix: str) -> bool:

@@ -55,7 +55,7 @@ def test_a_folder_tells_its_family(family) -> None:
         (["conditioner.embedders.0.model.ln_final.weight", UNET, VAE], "the SDXL refiner"),
         (["control_model.input_blocks.0.0.weight"], "a ControlNet"),
         ([UNET, TEXT["sd1"]], "holds no VAE"),
-        (["some.thing", "else"], "none of its 2 names is known"),
+        (["some.thing", "else"], "none of its keys is known"),
     ],
 )
 def test_a_wrong_file_is_named(names, what, tmp_path) -> None:
