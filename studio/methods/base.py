@@ -49,6 +49,7 @@ class Method(ABC):
     kind: ClassVar[str] = ""
     title: ClassVar[str]
     colour: ClassVar[str]
+    ring: ClassVar[bool] = False  # the rarer methods share a hue with their nearest kin, and are drawn as a ring
     sentence: ClassVar[str]
     usage: ClassVar[str]
     families: ClassVar[frozenset[str]]

@@ -231,6 +231,7 @@ class DyLoRA(Lycoris, kind="dylora"):
 
     title = "DyLoRA"
     colour = "#2F9E58"
+    ring = True
     sentence = "LoRA for every rank up to its own at once; slow to learn, and can be cut down later."
     module_class = ("dylora", "DyLoraModule")
 
@@ -258,6 +259,7 @@ class GLoRA(Lycoris, kind="glora"):
 
     title = "GLoRA"
     colour = "#B0683A"
+    ring = True
     sentence = "LoRA before and behind each weight; a little more expressive."
     module_class = ("glora", "GLoRAModule")
 
@@ -272,6 +274,7 @@ class Full(Lycoris, kind="full"):
 
     title = "Full difference"
     colour = "#DB4F45"
+    ring = True
     sentence = "The whole change of every layer as a stackable file: DreamBooth's strength, and its size."
     module_class = ("full", "FullModule")
 

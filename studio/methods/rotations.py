@@ -17,6 +17,7 @@ class OFT(Lycoris, kind="oft"):
 
     title = "Diag-OFT"
     colour = "#8A9420"
+    ring = True
     sentence = "Rotates what the layers say instead of adding to it; keeps the base's balance."
     module_class = ("diag_oft", "DiagOFTModule")
 
@@ -50,6 +51,7 @@ class BOFT(OFT, kind="boft"):
 
     title = "BOFT"
     colour = "#C07F16"
+    ring = True
     sentence = "Diag-OFT whose blocks reach across the whole layer; A1111 cannot load it."
     module_class = ("boft", "ButterflyOFTModule")
 

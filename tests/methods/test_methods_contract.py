@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file as load_file_tensors
 
 from studio import starter
 from studio.data.scan import DataSpec
@@ -273,7 +274,51 @@ def load_folder(pipeline: Any, path: Path, base: str) -> tuple[Any, str]:
     return type(pipeline).from_pretrained(str(path), torch_dtype=torch.float32), PROMPT
 
 
+def load_lycoris(pipeline: Any, path: Path, base: str) -> tuple[Any, str]:
+    """By lycoris-lora's own reader and merge."""
+    from lycoris.modules import get_module, make_module
+
+    tensors = load_file_tensors(path)
+    layers = {f"lora_unet_{n.replace('.', '_')}": m for n, m in pipeline.unet.named_modules()}
+    layers |= {f"lora_te_text_model_{n.replace('.', '_')}": m for n, m in pipeline.text_encoder.named_modules()}
+    names = {key.split(".")[0] for key in tensors}
+    assert names <= layers.keys()
+    with torch.no_grad():
+        for name in names:
+            algorithm, params = get_module(tensors, name)
+            make_module(algorithm, params, name, layers[name]).merge_to(1.0)
+    return pipeline, PROMPT
+
+
+def load_hypernetwork(pipeline: Any, path: Path, base: str) -> tuple[Any, str]:
+    """By A1111's rules: its restricted unpickler, its layer names, its forward."""
+    names = re.findall(rb"c([\w.]+)\n(\w+)\n", path.read_bytes())
+    assert set(names) <= {
+        (b"collections", b"OrderedDict"),
+        (b"torch._utils", b"_rebuild_tensor_v2"),
+        (b"torch", b"FloatStorage"),
+    }
+    data = torch.load(path, weights_only=True)
+    assert data["layer_structure"] == [1, 2, 1] and data["activation_func"] == "swish" and not data["activate_output"]
+    assert {key for key in data if type(key) is int} == {16, 32}
+    pairs: dict[int, list[torch.nn.Sequential]] = {}
+    for width in (16, 32):
+        for state in data[width]:
+            parts = [torch.nn.Linear(width, width * 2), torch.nn.Hardswish(), torch.nn.Dropout(0.1)]
+            net = torch.nn.Sequential(*parts, torch.nn.Linear(width * 2, width)).eval()
+            net.load_state_dict({key.removeprefix("linear."): value for key, value in state.items()})
+            pairs.setdefault(width, []).append(net)
+    for name, module in pipeline.unet.named_modules():
+        if name.endswith((".to_k", ".to_v")):
+            net = pairs[module.in_features][0 if name.endswith("k") else 1]
+            module.register_forward_pre_hook(lambda _, inputs, net=net: (inputs[0] + net(inputs[0]),))
+    return pipeline, PROMPT
+
+
+LYCORIS = ("locon", "loha", "lokr", "ia3", "dylora", "oft", "boft", "glora", "full")
 CONSUMERS = {
+    **{(kind, "kohya"): load_lycoris for kind in LYCORIS},
+    ("hypernetwork", "a1111"): load_hypernetwork,
     ("lora", "kohya"): load_lora,
     ("lora", "diffusers"): load_lora,
     ("textual-inversion", "a1111"): load_word,
@@ -313,7 +358,7 @@ def test_every_export_says_to_its_consumer_what_the_live_model_says(
 def test_what_is_too_large_for_the_format_is_refused_and_not_written(loaded: dict[str, Models], tmp_path: Path) -> None:
     models = loaded["sd1"]
     for kind, form in CONSUMERS:
-        if kind == "textual-inversion":  # always float32
+        if kind in ("textual-inversion", "hypernetwork"):  # always float32
             continue
         learning = make(kind, models)
         with learning.attached():
@@ -332,7 +377,7 @@ def test_a_method_says_what_a_person_wants_to_know(kind: str) -> None:
     assert cls.families <= set(FAMILIES) and cls.exports
     cls.usage.format(name="n", trigger="t", class_word="c")
     assert cls.Options.model_fields["kind"].default == kind
-    assert len({other.colour for other in registry().values()}) == len(registry())
+    assert (cls.colour, cls.ring) not in [(o.colour, o.ring) for o in registry().values() if o is not cls]
 
 
 @pytest.mark.parametrize("targets", ["qkv", "attn", "attn-mlp", "full"])
