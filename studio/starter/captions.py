@@ -36,6 +36,15 @@ class Captions:
         texts = [world.caption(_picture(int(index)), rng) for index in indices]
         return ["" if rng.random() < dropped else text for text in texts]
 
+    def drawn(self) -> Tensor:
+        """The numbers in the bank that the UNet learns from: its own things, every second of the recoloured ones."""
+        found = []
+        for index in range(pictures.WORLD):
+            what = _picture(index)
+            if what.name in world.DRAWN and (not what.tint or index % 2):
+                found.append(index)
+        return torch.tensor(found)
+
     def names(self, indices: Sequence[int]) -> Tensor:
         """Which thing is on each picture, as a number in world.NAMES."""
         return torch.tensor([world.NAMES.index(_picture(int(index)).name) for index in indices])

@@ -127,7 +127,7 @@ def make(work: Path) -> None:
     sheet.save(SAMPLES, optimize=True)
     found, missed = recognition(look, drawn)
     text = TEMPLATE.read_text(encoding="utf-8").format(
-        count=len(world.NAMES),
+        count=len(world.DRAWN),
         listed=len(drawing.prompts()),
         steps=drawing.STEPS,
         guidance=drawing.GUIDANCE,
@@ -135,7 +135,8 @@ def make(work: Path) -> None:
         missed="; ".join(missed) or "none",
         retrieval=_table(("the eye on clean pictures", "right"), retrieval(look, work)),
         reconstruction=_table(("through the autoencoder and back", "PSNR"), reconstruction(pipeline.vae, work)),
-        things=", ".join(world.NAMES),
+        things=", ".join(world.DRAWN),
+        others=", ".join(sorted(world.NOT_DRAWN)) or "nothing",
         styles=", ".join(world.STYLES),
         tints=", ".join(world.TINTS),
         backdrops=", ".join(world.BACKDROPS),

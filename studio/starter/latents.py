@@ -51,8 +51,8 @@ def make(work: Path, device: torch.device) -> None:
     for start in range(0, len(world), 250):
         with training.fast(device):
             images = tensor(world[start : start + 250]).to(device)
-            mean = vae.encode(images).latent_dist.mean.float() * scale
-            if start % 1250 == 0:
+            mean = torch.cat([vae.encode(few).latent_dist.mean.float() for few in images.split(25)]) * scale
+            if start % 2500 == 0:
                 noise = torch.randn(mean.shape, generator=draw) * torch.rand((len(mean), 1, 1, 1), generator=draw)
                 damaged = mean + NOISE * noise.to(device)
                 again.append(torch.from_numpy(pixels(vae.decode(damaged / scale).sample.float().cpu())))
@@ -68,5 +68,5 @@ def load(work: Path) -> Tensor:
 
 def damaged(work: Path) -> tuple[list[int], Tensor]:
     """Pictures that went through noisy latents, and their numbers in the bank."""
-    numbers = [start + index for start in range(0, pictures.WORLD, 1250) for index in range(250)]
+    numbers = [start + index for start in range(0, pictures.WORLD, 2500) for index in range(250)]
     return numbers, load_tensors(work / FILE)["again"]

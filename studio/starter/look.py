@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import CLIPModel, CLIPTokenizer
 
-from studio.starter import BASE, EYE, world
+from studio.starter import EYE, world
 from studio.starter.pictures import Pictures
 from studio.starter.stage_vae import tensor
 
@@ -18,9 +18,9 @@ from studio.starter.stage_vae import tensor
 class Look:
     """Embeddings have unit length: likeness and fit are dot products."""
 
-    def __init__(self, folder: Path = EYE, base: Path = BASE) -> None:
+    def __init__(self, folder: Path = EYE) -> None:
         self.model = CLIPModel.from_pretrained(folder, torch_dtype=torch.float32).eval()
-        self.tokenizer = CLIPTokenizer.from_pretrained(base / "tokenizer")
+        self.tokenizer = CLIPTokenizer.from_pretrained(folder)
 
     @torch.no_grad()
     def pictures(self, pixels: Pictures) -> Tensor:

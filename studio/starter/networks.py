@@ -91,7 +91,7 @@ def eye() -> CLIPModel:
         "image_size": SIZE,
         "patch_size": 8,
     }
-    return CLIPModel(CLIPConfig(text_config=_text(48, 2), vision_config=vision, projection_dim=128))
+    return CLIPModel(CLIPConfig(text_config=_text(32, 3), vision_config=vision, projection_dim=128))
 
 
 def scheduler() -> DDIMScheduler:

@@ -56,7 +56,7 @@ def base(work: Path, folder: Path = BASE) -> None:
 
 
 def eye(work: Path, folder: Path = EYE) -> None:
-    """The eye and its picture processor; its words are cut by the base's tokenizer, which is not stored twice."""
+    """The eye, with the processor of its pictures and the tokenizer of its words."""
     torch.manual_seed(0)
     model = networks.eye()
     if (work / "eye.safetensors").exists():
@@ -71,9 +71,12 @@ def eye(work: Path, folder: Path = EYE) -> None:
         do_convert_rgb=True,
     )
 
+    words = tokens.tokenizer(work)
+
     def write(draft: Path) -> None:
         model.half().save_pretrained(draft)
         images.save_pretrained(draft)
+        words.save_pretrained(draft)
 
     _swap(folder, write)
 

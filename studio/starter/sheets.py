@@ -46,9 +46,8 @@ def unet(work: Path) -> None:
 
 def eye(work: Path) -> None:
     """For ten listed prompts, the ten held-out pictures that fit each best, a prompt a row."""
-    publish.base(work, work / "base")
     publish.eye(work, work / "eye")
-    look = Look(work / "eye", work / "base")
+    look = Look(work / "eye")
     pixels = np.array(pictures.load(work, "world-held-out"))
     fit = look.words(drawing.prompts()[::5]) @ look.pictures(pixels).T
     compose.sheet([pixels[index] for row in fit.topk(10).indices for index in row.tolist()], 10).save(work / "eye.png")

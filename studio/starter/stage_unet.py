@@ -27,7 +27,7 @@ class UnetTask:
     """v-prediction with a uniform loss: weighting by signal-to-noise made the prototype deaf to its text."""
 
     lr = 1e-3
-    batch = 64
+    batch = 40
 
     def __init__(self, work: Path, device: torch.device) -> None:
         self.model = Painter()
@@ -38,10 +38,11 @@ class UnetTask:
         self.device = device
         self.captions = Captions(work)
         self.latents = latents.load(work)
+        self.drawn = self.captions.drawn()
         self.kept = networks.scheduler().alphas_cumprod.to(device)
 
     def loss(self, draw: torch.Generator) -> Tensor:
-        indices = torch.randint(len(self.latents), (self.batch,), generator=draw)
+        indices = self.drawn[torch.randint(len(self.drawn), (self.batch,), generator=draw)]
         ids = self.captions.tokens(self.captions.texts(indices.tolist(), draw)).to(self.device)
         clean = self.latents[indices].float().to(self.device)
         noise = torch.randn(clean.shape, generator=draw).to(self.device)

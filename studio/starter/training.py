@@ -113,7 +113,8 @@ class Trainer:
         self.weights = [weight for weight in task.model.parameters() if weight.requires_grad]
         self.optimizers = optimizers(task.model, task.lr, job.muon)
         self.ema = copy.deepcopy(task.model).requires_grad_(False)
-        self.steps, self.minutes, self.meetings, self.mean = 0, 0.0, 0, 0.0
+        self.steps, self.samples, self.meetings = 0, 0, 0
+        self.minutes, self.mean = 0.0, 0.0
         if job.state.exists():
             self.load()
 
@@ -126,6 +127,7 @@ class Trainer:
                 draw.manual_seed((self.steps * 64 + self.rank) * 7919 + 17)
                 self.step(draw)
                 self.steps += 1
+                self.samples += self.task.batch * self.job.processes
             self.minutes = before + (time.monotonic() - began) / 60
             self.meet()
             if self.rank == 0 and time.monotonic() - saved > SAVE_SECONDS:
@@ -180,15 +182,14 @@ class Trainer:
         for number, optimizer in enumerate(self.optimizers):
             for index, state in optimizer.state_dict()["state"].items():
                 tensors |= {f"optim.{number}.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
-        samples = self.steps * self.task.batch * self.job.processes
-        facts = {"minutes": self.minutes, "steps": self.steps, "samples": samples, "meetings": self.meetings}
+        facts = {"minutes": self.minutes, "steps": self.steps, "samples": self.samples, "meetings": self.meetings}
         facts["loss"] = self.mean
         save_tensors(self.job.state, tensors, {key: str(value) for key, value in facts.items()})
 
     def load(self) -> None:
         tensors = load_tensors(self.job.state)
         facts = spent(self.job.state)
-        self.steps, self.minutes = int(facts["steps"]), facts["minutes"]
+        self.steps, self.samples, self.minutes = int(facts["steps"]), int(facts["samples"]), facts["minutes"]
         self.meetings, self.mean = int(facts["meetings"]), facts["loss"]
         for prefix, model in (("model.", self.task.model), ("ema.", self.ema)):
             weights = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
