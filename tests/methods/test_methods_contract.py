@@ -45,6 +45,7 @@ def trained(folder: Path) -> bool:
 
 
 EVERY = [*TRAITS, *((kind, "starter") for kind in registry() if trained(starter.BASE))]
+ONE_RANK_A_STEP = {"dylora"}
 RATES = {kind: OptimSpec(lr=settings["optim"]["lr"], weight_decay=0.0) for kind, settings in tiny.METHODS.items()}
 
 
@@ -158,7 +159,8 @@ def test_gradients_reach_what_learns_and_nothing_else(learning: Method) -> None:
         for part, module in {**models.modules(), "vae": models.vae}.items():
             for name, parameter in module.named_parameters():
                 if id(parameter) in live:
-                    assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), f"{part}.{name}"
+                    assert learning.kind in ONE_RANK_A_STEP or parameter.grad is not None, f"{part}.{name}"
+                    assert parameter.grad is None or torch.isfinite(parameter.grad).all(), f"{part}.{name}"
                 else:
                     assert not parameter.requires_grad and parameter.grad is None, f"{part}.{name}"
         assert any(p.grad.abs().max() > 0 for p in named.values() if p.grad is not None)
