@@ -44,10 +44,7 @@ def write_text(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def published(folder: Path) -> Iterator[Path]:
-    """Give a draft folder to fill; on a clean exit it is flushed and renamed to ``folder``, else it is removed.
-
-    An older ``folder`` is replaced only when the new one is whole.
-    """
+    """Give a draft folder to fill; on a clean exit it is flushed and takes ``folder``'s place, else it is removed."""
     draft = folder.with_name(f"{DRAFT}{os.getpid()}-{folder.name}")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
