@@ -3,59 +3,15 @@
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
-
-from pydantic import Field
 
 from studio import starter
+from studio.data.setting import DataSpec
 from studio.errors import DataError
-from studio.section import Section
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
 CAPTION_ENDINGS = (".txt", ".caption")
 HOLD_BACK = 6  # of an own folder, one picture in six is kept back to judge by ...
 HOLD_FROM = 5  # ... when it holds at least this many
-
-
-class DataSpec(Section):
-    """What is learnt: the pictures, their captions, and the word for the subject."""
-
-    folder: str = "corgi"
-    """Folder of pictures with captions beside them (name.txt), or an embedded example: `corgi`, `starter-style`."""
-    held_out: str = ""
-    """Folder of pictures to judge by, never trained on; empty keeps back one in six of your own."""
-    trigger: str = Field("sks", max_length=60)
-    """The word that will call the subject or style; empty leaves captions as they are, for a fine-tune on many."""
-    class_word: str = Field("", max_length=60)
-    """What kind of thing the subject is, such as dog; empty when the trigger stands alone."""
-    class_images: int = Field(0, ge=0, le=10_000)
-    """Prior preservation: train beside this many pictures of the class word, drawn by the base; 0 is off, 200 usual."""
-    resolution: int = Field(0, ge=0, le=4096, multiple_of=8)
-    """Side of a square of the area in pixels that is trained; 0 takes the base model's own."""
-    flip: bool = False
-    """Also train each picture mirrored; not for faces with a parting, text or anything with a left and a right."""
-    buckets: bool = True
-    """Keep each picture's shape (aspect buckets) instead of cropping all to a square."""
-    caption_dropout: float = Field(0.0, ge=0, le=1)
-    """Share of the examples that are shown without caption, so that guidance keeps working; 0.05 to 0.1 is usual."""
-    shuffle: bool = False
-    """Shuffle the comma-separated parts of a caption each time, all but the first."""
-    masks: Literal["off", "file", "alpha"] = "off"
-    """Learn mostly what a mask shows: white in name-mask.png beside name, or what of a picture is not transparent."""
-
-    def completed(self) -> "DataSpec":
-        """With what an embedded example knows of itself filled in."""
-        known = starter.CLASS_WORDS.get(self.folder, "")
-        return self if self.class_word or not known else self.model_copy(update={"class_word": known})
-
-    @property
-    def subject(self) -> str:
-        """Trigger and class word, as a prompt names the subject."""
-        return f"{self.trigger} {self.class_word}".strip()
-
-    def fill(self, prompt: str) -> str:
-        """Replace {trigger} by the subject and {class} by the class word."""
-        return prompt.replace("{trigger}", self.subject).replace("{class}", self.class_word or self.trigger)
 
 
 @dataclass(frozen=True)
