@@ -72,6 +72,7 @@ def _about(store: RunStore, bench: Bench, place: Place) -> About:
         tag_frequency={Path(spec.data.folder).name: captions(examples, spec)},
         spec_toml=spec.to_toml(),
         thumbnail=_thumbnail(store),
+        zero_terminal_snr=bool(models.scheduler.config.get("rescale_betas_zero_snr")),
     )
 
 

@@ -218,8 +218,8 @@ class Family(ABC):
         return frozenset()
 
     def marks(self, models: Models) -> tuple[str, ...]:
-        """Names of empty tensors that a single file says its prediction by."""
-        return ()
+        """Names of empty tensors that a single file says its schedule by; Forge looks for pure noise in any family."""
+        return ("ztsnr",) if models.scheduler.config.get("rescale_betas_zero_snr") else ()
 
     def predicts(self, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
         """What a single file of tensors and ``metadata`` says that it predicts; "" where it says nothing."""

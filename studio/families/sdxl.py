@@ -66,7 +66,5 @@ class SDXL(Family):
         return frozenset({f"text_encoder.encoder.layers.{last}", "text_encoder.final_layer_norm"})
 
     def marks(self, models: Models) -> tuple[str, ...]:
-        """ComfyUI's: v-prediction, and noise up to the very end."""
-        if models.prediction != "v_prediction":
-            return ()
-        return ("v_pred", "ztsnr") if models.scheduler.config.get("rescale_betas_zero_snr") else ("v_pred",)
+        """ComfyUI's: v-prediction, and noise up to the very end, which it asks of v-prediction alone."""
+        return ("v_pred", *super().marks(models)) if models.prediction == "v_prediction" else ()

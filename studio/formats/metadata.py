@@ -28,7 +28,8 @@ class About:
 
     ``family`` is sd1, sd2 or sdxl; ``prediction`` epsilon or v_prediction; ``resolution`` in pixels; ``started`` and
     ``finished`` seconds since 1970; ``tag_frequency`` folder -> tag -> count; ``thumbnail`` the bytes of a PNG.
-    ``rank`` and ``alpha`` are those of most modules, and None for what is no LoRA.
+    ``rank`` and ``alpha`` are those of most modules, and None for what is no LoRA; ``zero_terminal_snr`` says that the
+    noise schedule it was trained under ends in pure noise, for which A1111 has a switch that its user must find.
     """
 
     name: str
@@ -50,6 +51,7 @@ class About:
     tag_frequency: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     spec_toml: str = ""
     thumbnail: bytes | None = None
+    zero_terminal_snr: bool = False
 
 
 def lora_metadata(about: About) -> dict[str, str]:
@@ -113,6 +115,7 @@ def _kohya(about: About) -> dict[str, str]:
         "ss_resolution": f"({side}, {side})",
         "ss_training_started_at": str(about.started),
         "ss_training_finished_at": str(about.finished),
+        "ss_zero_terminal_snr": str(about.zero_terminal_snr),
         "ss_tag_frequency": json.dumps({folder: dict(tags) for folder, tags in about.tag_frequency.items()}),
         SPEC: about.spec_toml,
     }

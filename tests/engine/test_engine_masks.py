@@ -17,6 +17,7 @@ from studio.engine.bench import Bench
 from studio.engine.machine import Machine, this_hardware
 from studio.engine.run import train
 from studio.engine.worker import Resident
+from studio.formats.container import read_file
 from studio.hardware import decide
 from studio.methods import method
 from studio.objective import PLAIN
@@ -89,12 +90,14 @@ def test_a_mask_changes_what_is_learnt_and_not_how_it_is_judged(masked: Path, ba
 def test_a_full_model_says_that_it_ends_in_pure_noise(tmp_path: Path, pictures: Path) -> None:
     base = tiny.save_pipeline(tmp_path / "base", prediction="v_prediction")
     resident = Resident(tmp_path / "cache" / "latents")
-    settings = {**QUICK, "objective": {"zero_terminal_snr": True}, "save": {"formats": ["diffusers"]}}
+    settings = {**QUICK, "objective": {"zero_terminal_snr": True}, "save": {"formats": ["diffusers", "single-file"]}}
     store = tiny.new_run(tmp_path / "run", tiny.spec("dreambooth", base, pictures, **settings))
     assert list(train(store, resident))[-1].kind == "finished"
-    (export,) = store.view().exports
-    config = json.loads((store.path / export.path / "scheduler" / "scheduler_config.json").read_text())
+    folder, single = (store.path / export.path for export in store.view().exports)
+    config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
     assert config["rescale_betas_zero_snr"] is True and config["timestep_spacing"] == "trailing"
+    tensors, said = read_file(single)
+    assert "ztsnr" in tensors and said["ss_zero_terminal_snr"] == "True"
     plain = tiny.spec("dreambooth", base, pictures, **QUICK)
     machine = Machine(decide(this_hardware(), plain.machine, plain.optim.name))
     models = resident.models_for(plain, machine.plan)

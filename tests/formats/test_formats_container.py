@@ -96,6 +96,14 @@ def test_metadata_tells_the_family(family, prediction, version, second, architec
         assert said["modelspec.prediction_type"] == ("v" if prediction == "v_prediction" else "epsilon")
 
 
+def test_metadata_tells_pure_noise_under_the_key_that_kohya_gave_it(about) -> None:
+    from dataclasses import replace
+
+    for wanted in (False, True):
+        said = metadata.lora_metadata(replace(about, zero_terminal_snr=wanted))
+        assert said["ss_zero_terminal_snr"] == str(wanted)
+
+
 def test_metadata_carries_trigger_spec_tags_and_picture(about) -> None:
     said = metadata.lora_metadata(about)
     assert {"ss_network_module", "ss_network_dim", "ss_network_alpha", "ss_network_args"} <= set(said)
