@@ -32,7 +32,7 @@ def add_words(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 def download(arguments: argparse.Namespace) -> int:
     """Bring a base model, or only look."""
-    from studio.families.hub import Errand
+    from studio.hub.errand import Errand
 
     for line in Errand(arguments.model, arguments.variant, arguments.mirror, arguments.look):
         if arguments.json:

@@ -100,7 +100,7 @@ class Desk:
 
     def bases(self) -> list[str]:
         """Base models that can be named: embedded, downloaded, in outputs/models, and used before, each once."""
-        from studio.families.hub_files import downloaded
+        from studio.hub.files import downloaded
 
         used = [str(self.watch.about(store).get("base", {}).get("model", "")) for store in self.watch.experiments()]
         still = [name for name in used if name and Path(name).expanduser().exists()]

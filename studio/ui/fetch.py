@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from studio.errors import ModelError
-from studio.families.hub import Errand
+from studio.hub.errand import Errand
 
 
 @dataclass(frozen=True)

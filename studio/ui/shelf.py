@@ -90,7 +90,7 @@ class _Room:
 
 
 def _list(desk: Desk, ready: bool, lang: str) -> str:
-    from studio.families.hub_files import downloaded
+    from studio.hub.files import downloaded
 
     good = badge("ok", "✓ " + t("ready", lang))
     rows = [("starter", t("embedded", lang), disk_use(starter.BASE), good)]

@@ -18,7 +18,7 @@ from PIL import Image
 
 from studio import starter
 from tests import tiny
-from tests.families.hub_double import serving
+from tests.hub.hub_double import serving
 
 sync_api = pytest.importorskip("playwright.sync_api")
 

@@ -28,7 +28,7 @@ from studio.ui.i18n import tr
 from studio.ui.offers import USUAL, offers, usual
 from studio.ui.tabs.methods import _about, _card, _rail
 from tests import tiny, tiny_families
-from tests.families.hub_double import COMMIT, serving
+from tests.hub.hub_double import COMMIT, serving
 from tests.ui.doubles import NoWorker
 
 EVIL = "<img src=x onerror=alert(1)>"

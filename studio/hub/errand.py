@@ -39,7 +39,7 @@ class Errand:
     def __init__(self, model: str, variant: str = "fp16", mirror: str = "", look: bool = False) -> None:
         """``look`` asks only what the model is and weighs; raises ModelError for what cannot be an id or an address."""
         self.model = checked(model, mirror)
-        words = [sys.executable, "-m", "studio.families.hub", f"--variant={variant}", f"--mirror={mirror}"]
+        words = [sys.executable, "-m", "studio.hub.errand", f"--variant={variant}", f"--mirror={mirror}"]
         self._process = subprocess.Popen(
             [*words, *(["--look"] if look else []), "--", self.model], cwd=ROOT, env=os.environ | ONLINE,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8",
@@ -81,7 +81,7 @@ def checked(model: str, mirror: str = "") -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """The process: look, then download unless it is only to look."""
     os.environ.update(ONLINE)
-    parser = argparse.ArgumentParser(prog="python -m studio.families.hub")
+    parser = argparse.ArgumentParser(prog="python -m studio.hub.errand")
     parser.add_argument("model")
     parser.add_argument("--variant", choices=("fp16", "fp32"), default="fp16")
     parser.add_argument("--mirror", default="")
@@ -102,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(model: str, variant: Any, mirror: str, look: bool) -> int:
     from huggingface_hub.errors import HTTPError
 
-    from studio.families.hub_wire import Hub, sentence
+    from studio.hub.wire import Hub, sentence
 
     hub = Hub(mirror)
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from studio.errors import ModelError
-from studio.families.hub_files import WEIGHED, File, choose
+from studio.hub.files import WEIGHED, File, choose
 
 ETAG = re.compile(r"[\w.-]{8,128}")
 SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -12,15 +12,15 @@ import torch
 
 from studio import cli
 from studio.errors import ModelError
-from studio.families import hub
 from studio.families.base import BaseSpec
 from studio.families.detect import PIPELINES, detect
-from studio.families.hub import Errand
-from studio.families.hub_files import WEIGHED, choose, downloaded
-from studio.families.hub_wire import CHUNK
+from studio.hub import errand as hub
+from studio.hub.errand import Errand
+from studio.hub.files import WEIGHED, choose, downloaded
+from studio.hub.wire import CHUNK
 from tests import tiny, tiny_families
 from tests.families.conftest import PLAN
-from tests.families.hub_double import COMMIT, Hub, serving
+from tests.hub.hub_double import COMMIT, Hub, serving
 
 MODEL = "painter/tiny"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
