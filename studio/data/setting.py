@@ -31,6 +31,21 @@ class DataSpec(Section):
     """Share of the examples that are shown without caption, so that guidance keeps working; 0.05 to 0.1 is usual."""
     shuffle: bool = False
     """Shuffle the comma-separated parts of a caption each time, all but the first."""
+    keep_tokens: int = Field(1, ge=0, le=100)
+    """This many parts at a caption's beginning are neither shuffled nor dropped; a trigger put in front counts."""
+    tag_dropout: float = Field(0.0, ge=0, le=1)
+    """Share of the other parts of a caption that are left out each time; 0.05 to 0.2 is usual for lists of tags."""
+    separator: str = Field(",", min_length=1, max_length=8)
+    """What stands between the parts of a caption, such as a comma, or a full stop to shuffle whole sentences."""
+    wildcards: bool = False
+    """Choose anew each time: one of `{red|blue}`, and one line where a caption has several."""
+    template: str = "off"
+    """Sentences around the trigger: `off`, `subject` or `style` as Textual Inversion has, or a file with one a line.
+
+    In a line [name] stands for trigger and class word, [filewords] for the caption, as in AUTOMATIC1111's templates.
+    """
+    template_for: Literal["all", "uncaptioned"] = "all"
+    """Put the sentences around every picture's caption, or use them only for pictures that have no caption."""
     masks: Literal["off", "file", "alpha"] = "off"
     """Learn mostly what a mask shows: white in name-mask.png beside name, or what of a picture is not transparent."""
 

@@ -1,7 +1,7 @@
 """The only file that knows what is tried and made ready before the first step: steady prompts, the hardest batch."""
 
 from studio.data import order, prior
-from studio.data.caption import with_trigger
+from studio.data.caption import varies, with_trigger
 from studio.engine.bench import Bench
 from studio.engine.learner import REMEMBERED
 from studio.methods.base import Method
@@ -13,7 +13,7 @@ LOOKED_AT = 256  # batches of the first epoch
 def steady_prompts(bench: Bench, spec: RunSpec, method: Method) -> list[str]:
     """Every prompt that steps will show, so that text encoders can leave; none where captions change all the time."""
     data = spec.data
-    if data.shuffle:
+    if varies(data):
         return []
     texts = [with_trigger(encoded.example.caption, data) for encoded in bench.train]
     if data.caption_dropout:
