@@ -149,17 +149,22 @@ class Desk:
         return specs
 
     def resume(self, name: str) -> None:
-        """Go on with everything in the experiment that is not at its end."""
+        """Go on with everything in the experiment that is not at its end; a run that is paused goes on where it is."""
         store = ExperimentStore(self.outputs / name)
         if not store.exists:
             raise StoreError(f"There is no experiment '{name}'.")
+        paused = [run for run in self.watch.runs(store) if run.view.state == "paused"]
+        if paused:
+            for run in paused:
+                run.store.wish("resume")
+            return
         with self._guard:
             if name == self.worker.current or name in self.worker.waiting():
                 return
             self._submit(store, resume_stopped=True)
 
     def wish(self, what: str) -> bool:
-        """Tell the run in hand to stop, sample or save; False when none is at work."""
+        """Tell the run in hand to stop, pause, sample or save; False when none is at work."""
         active = self.now().active
         if active is None:
             return False

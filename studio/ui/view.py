@@ -7,6 +7,7 @@ from studio.events import (
     Failed,
     Finished,
     Note,
+    Paused,
     Picture,
     Sampled,
     Saved,
@@ -103,8 +104,10 @@ def controls(now: Now) -> list[tuple[str, str]]:
     active = now.active
     if active is not None and active.is_base:
         return []
+    if active is not None and active.view.state == "paused":
+        return [("resume", "primary"), ("sample", ""), ("save", ""), ("stop", "")]
     if active is not None:
-        return [("stop", "primary"), ("sample", ""), ("save", "")]
+        return [("stop", "primary"), ("pause", ""), ("sample", ""), ("save", "")]
     if now.waiting:
         return []
     if now.open_runs:
@@ -137,9 +140,18 @@ def _trouble(now: Now, lang: str) -> str:
     failed = [
         notice("err", f"{run.name}: {tr(run.view.error, lang)}") for run in now.runs if run.view.state == "failed"
     ]
+    failed += [notice("warn", f"{run.name}: {tr(why, lang)}") for run in now.runs if (why := _gave_up(run))]
     if now.trouble and not failed:
         failed.append(notice("err", tr(now.trouble, lang)))
     return "".join(failed)
+
+
+def _gave_up(run: Seen) -> str:
+    """Why a run stopped by itself at an earlier good state; nothing where the user stopped it."""
+    last = next((event for event in reversed(run.view.log) if isinstance(event, Stopped)), None)
+    if run.view.state != "stopped" or last is None or not last.code:
+        return ""
+    return next((e.text for e in reversed(run.view.log) if isinstance(e, Note) and e.level == "warning"), "")
 
 
 def columns(now: Now, looks: Looks, lang: str) -> str:
@@ -254,8 +266,10 @@ def sentence(event: Event, lang: str) -> tuple[str, str]:
             return tr(text, lang), "warn" if level == "warning" else ""
         case Failed(text=text):
             return tr(text, lang), "err"
-        case Stopped(step=step):
-            return t("log_stopped", lang, n=step), "warn"
+        case Stopped(step=step, code=code):
+            return t("log_ended" if code else "log_stopped", lang, n=step), "warn"
+        case Paused(step=step):
+            return t("log_paused", lang, n=step), "warn"
     return _deed(event, lang), ""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from studio.errors import SpecError
-from studio.events import Decided, Failed, Finished, Picture, Sampled, Started, Step, Stopped
+from studio.events import Decided, Failed, Finished, Note, Paused, Picture, Sampled, Started, Step, Stopped
 from studio.store import ExperimentStore, RunStore
 from studio.ui import plot, view
 from studio.ui.desk import Desk, Order
@@ -49,8 +49,11 @@ def test_buttons_are_a_function_of_the_state(desk: Desk, run: RunStore, worker: 
     with run.writing():
         run.append(Started(step=0, total=10))
         run.append(Step(step=1, loss=0.5, lr=1e-4, grad_norm=1, seconds=0.1, memory=1))
-        assert [act for act, _ in view.controls(desk.now())] == ["stop", "sample", "save"]
+        assert [act for act, _ in view.controls(desk.now())] == ["stop", "pause", "sample", "save"]
         assert "1 / 10" in view.bar(desk.now(), desk.looks, "en")
+        run.append(Paused(step=1))
+        assert view.controls(desk.now())[0] == ("resume", "primary")
+        assert {act for act, _ in view.controls(desk.now())} == {"resume", "stop", "sample", "save"}
     interrupted = desk.now()
     assert interrupted.runs[0].view.state == "interrupted"
     assert view.controls(interrupted) == [("resume", "primary")]
@@ -66,6 +69,27 @@ def test_wishes_reach_the_run_at_work_only(desk: Desk, run: RunStore) -> None:
         run.append(Started(step=0, total=10))
         assert desk.wish("sample")
         assert run.take_wish() == "sample"
+
+
+def test_resume_lifts_a_pause_and_starts_nothing(desk: Desk, run: RunStore, worker: NoWorker) -> None:
+    with run.writing():
+        run.append(Started(step=0, total=10))
+        assert desk.wish("pause") and run.take_wish() == "pause"
+        run.append(Paused(step=1))
+        desk.resume("first")
+        assert (run.take_wish(), worker.jobs) == ("resume", [])
+    desk.resume("first")  # its engine is gone: what waited there is begun again from the last checkpoint
+    assert (run.take_wish(), worker.jobs) == (None, ["first"])
+
+
+def test_a_run_that_gave_up_says_why_above_the_log(desk: Desk, run: RunStore) -> None:
+    run.append(Started(step=0, total=10))
+    run.append(Note(text="The loss became infinite.", level="warning"))
+    run.append(Stopped(step=1, code=1))
+    assert "The loss became infinite." in view.toolbar(desk.now(), "en")
+    run.append(Started(step=1, total=10))
+    run.append(Stopped(step=5))
+    assert "infinite" not in view.toolbar(desk.now(), "en")
 
 
 def test_a_lost_sign_of_life_is_said(desk: Desk, run: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:

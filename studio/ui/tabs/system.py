@@ -104,14 +104,13 @@ class _Room:
         name = store.path.name
         waiting = name == self.desk.worker.current or name in self.desk.worker.waiting()
         unfinished = [run for run in runs if run.view.state != "finished"]
-        if waiting or any(run.view.busy for run in runs):
+        again = " " + button("resume", t("act_resume", lang), "small", name)
+        if any(run.view.state == "paused" for run in runs):
+            state = badge("warn", t("state_paused", lang)) + again
+        elif waiting or any(run.view.busy for run in runs):
             state = badge("live", t("state_training", lang))
         elif unfinished:
-            state = (
-                badge("warn", t("n_unfinished", lang, n=len(unfinished)))
-                + " "
-                + button("resume", t("act_resume", lang), "small", name)
-            )
+            state = badge("warn", t("n_unfinished", lang, n=len(unfinished))) + again
         else:
             state = badge("ok", "✓ " + t("state_finished", lang))
         return (

@@ -66,7 +66,7 @@ class _Room:
             if experiment is not None:
                 self.desk.resume(experiment.path.name)
                 gr.Info(t("told_resume", lang), title="Crucible")
-        elif act in ("stop", "sample", "save"):
+        elif act in ("stop", "pause", "sample", "save"):
             if not self.desk.wish(act):
                 raise StoreError("No run is at work now.")
             gr.Info(t(f"told_{act}", lang), title="Crucible")
