@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,19 @@ from hypothesis import strategies as some
 
 from studio import lock as locks
 from studio import store as module
-from studio.errors import StoreError
+from studio.errors import SpecError, StoreError
 from studio.events import Failed, Finished, Note, RunView, Sampled, Started, Step, fold
-from studio.store import Cursor, ExperimentStore, RunStore, experiments, published, safe_name, write_text
+from studio.store import (
+    OUTGROWN,
+    Cursor,
+    ExperimentStore,
+    RunStore,
+    experiments,
+    published,
+    renewed,
+    safe_name,
+    write_text,
+)
 from tests.test_events import SAYINGS
 from tests.tiny import drafts
 
@@ -414,3 +425,46 @@ def test_the_view_after_a_whole_run(run: RunStore) -> None:
         for event in (Started(step=0, total=1), Sampled(step=0, pictures=()), step(1), Finished(step=1, seconds=1.0)):
             run.append(event)
     assert run.view().state == "finished"
+
+
+OLD = """\
+name = "x"
+
+[schedule]
+steps = 400
+warmup = 20
+
+[machine]
+compile = true
+split = 2
+"""
+
+
+def test_a_spec_of_an_earlier_version_is_read_in_todays_settings(tmp_path: Path) -> None:
+    run = RunStore.create(tmp_path / "old", OLD)
+    now = tomllib.loads(run.spec_text())
+    assert now == {"name": "x", "schedule": {"steps": 400, "warmup": 0.05}, "machine": {"split": 2}}
+    first, second = run.outgrown()
+    assert "machine.compile = True" in first and "schedule.warmup = 20" in second
+    run.replace_spec(run.spec_text())
+    assert run.outgrown() == [] and tomllib.loads(run.spec_text()) == now
+    assert (run.path / "spec.toml").read_text() == run.spec_text()
+
+
+@pytest.mark.parametrize("text", ["[schedule]\nwarmup = 0.5\n", "[schedule]\nwarmup = 0\n", "no toml", "machine = 3\n"])
+def test_what_is_of_today_or_nobodys_stays_as_it_is(text: str) -> None:
+    assert renewed(text) == (text, [])
+
+
+def test_the_table_of_outgrown_settings_names_none_of_today() -> None:
+    """A removed setting that comes back must leave the table; a changed one must fit what it is now."""
+    from studio.section import leaves
+    from studio.spec import make_spec
+
+    known = {key for key, _, _ in leaves(make_spec({"method": {"kind": "lora"}}))}
+    for old in OUTGROWN:
+        gone = old.now(20, {"steps": 400}) is None
+        assert gone != (f"{old.section}.{old.key}" in known)
+    assert make_spec({"method": {"kind": "lora"}, **tomllib.loads(renewed(OLD)[0])}).schedule.warmup == 0.05
+    with pytest.raises(SpecError, match="compile"):  # typed by a user it is a mistake
+        make_spec({"method": {"kind": "lora"}, "machine": {"compile": True}})

@@ -11,7 +11,7 @@ from studio.engine.machine import Machine, is_lost_rank, is_one_of_many, this_ha
 from studio.engine.visit import visit
 from studio.engine.worker import Resident
 from studio.errors import CrucibleError, SpecError, StoreError
-from studio.events import Event, Exported, Failed
+from studio.events import Event, Exported, Failed, Note
 from studio.formats.shelf import Shelf
 from studio.hardware import decide
 from studio.section import merge
@@ -29,7 +29,17 @@ def train(store: RunStore, resident: Resident) -> Iterator[Event]:
     if problems:
         raise SpecError(" ".join(problems))
     machine = Machine(decide(this_hardware(), spec.machine, spec.optim.name))
-    yield from _recorded(store, machine, Run(store, spec, machine, resident).events())
+    yield from _recorded(store, machine, _train(store, spec, machine, resident))
+
+
+def _train(store: RunStore, spec: RunSpec, machine: Machine, resident: Resident) -> Iterator[Event]:
+    """The run's events, behind what is to be said of a spec from an earlier version, which is then renewed on disk."""
+    outgrown = machine.on_main(store.outgrown)
+    for text in outgrown:
+        yield Note(text=text, level="warning")
+    if outgrown:
+        machine.on_main(lambda: store.replace_spec(spec.to_toml()))
+    yield from Run(store, spec, machine, resident).events()
 
 
 def begin(spec: RunSpec, folder: Path | None, outputs: Path) -> RunStore:
