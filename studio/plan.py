@@ -142,8 +142,7 @@ def _precision(hw: Hardware, wish: str, on_cpu: bool, choices: list[Choice]) -> 
     where = "this processor" if on_cpu and hw.device != "cpu" else hw.name
     if wish == "auto":
         best: Precision = "fp32" if on_cpu else "bf16" if bf16 else "fp16" if fp16 else "fp32"
-        why = "is exact and no slower at this size" if on_cpu else "is the fastest format that it computes in"
-        choices.append(Choice("precision", best, f"{NAMES[best]} chosen for {where}: it {why}."))
+        choices.append(Choice("precision", best, f"{NAMES[best]} chosen for {where}: {_why_best(on_cpu, bf16)}."))
         return best
     if wish == "bf16" and not bf16:
         fallback: Precision = "fp16" if fp16 else "fp32"
@@ -157,6 +156,19 @@ def _precision(hw: Hardware, wish: str, on_cpu: bool, choices: list[Choice]) -> 
         return "fp32"
     choices.append(Choice("precision", wish, f"{NAMES[wish]} as asked for; {where} computes in it."))
     return wish  # type: ignore[return-value]
+
+
+def _why_best(on_cpu: bool, bf16: bool) -> str:
+    """What speaks for auto's choice.
+
+    Of a processor with bfloat16 units: the starter's steps are 5 to 25 % slower in it (one method is faster), those of
+    Stable Diffusion 1.5 take half the time.
+    """
+    if not on_cpu:
+        return "it is the fastest format that it computes in"
+    if bf16:
+        return "it is exact; models larger than the starter train faster here with machine.precision = bf16"
+    return "it is exact, and nothing faster is known of this processor"
 
 
 def _begin(text: str) -> str:
