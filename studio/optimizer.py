@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from studio.plan import MachineSpec
 from studio.schedule import ScheduleSpec, stepped
 from studio.section import Section
 
@@ -49,6 +50,12 @@ class OptimSpec(Section):
     many thousands; it begins shorter and grows to this. 0 is off."""
     ema_on: Literal["device", "cpu"] = "device"
     """Where the average is kept: the CPU spares memory on the graphics card and costs a copy at each step."""
+    fused_backward: bool = False
+    """Change each weight as soon as its gradient is there and drop that, so that gradients never all exist: the same
+    steps in much less memory. For methods that train every weight; needs clip = 0, accumulation = 1 and split = 1."""
+    weights: Literal["fp32", "bf16"] = "fp32"
+    """Number format in which a method that trains every weight keeps them: bf16 takes half the memory, and each update
+    is computed in fp32 and rounded up or down by chance, so that small steps are not lost."""
 
     @property
     def betas(self) -> tuple[float, float]:
@@ -67,6 +74,47 @@ class OptimSpec(Section):
         if self.name == "schedule-free-adamw":
             return self._not_free(schedule)
         return []
+
+    def small_problems(self, schedule: ScheduleSpec, machine: MachineSpec, whole: bool) -> list[str]:
+        """What cannot go with the two ways of a full fine-tune on little memory, one sentence each.
+
+        ``whole`` says that the method trains every weight.
+        """
+        found = []
+        asked = {"optim.fused_backward = true": self.fused_backward, "optim.weights = bf16": self.weights != "fp32"}
+        for key in (key for key, on in asked.items() if on):
+            if not whole:
+                text = "is for dreambooth and full, which train every weight; what else learns is small. Leave it off."
+                found.append(f"{key} {text}")
+            if self.name == "prodigy":
+                text = "changes one weight at a time, and prodigy needs all gradients at once; take another optimizer."
+                found.append(f"{key} {text}")
+        if self.weights == "bf16" and self.name == "schedule-free-adamw":
+            text = "its average lies within the weights, which bf16 blurs; set optim.weights to fp32."
+            found.append(f"schedule-free-adamw cannot go with optim.weights = bf16: {text}")
+        if self.weights == "bf16" and machine.precision not in ("auto", "bf16"):
+            text = f"machine.precision is {machine.precision}; set that to bf16, or optim.weights to fp32."
+            found.append(f"optim.weights = bf16 saves memory only where the arithmetic is bf16 too, and {text}")
+        return found + (self._not_fused(schedule, machine) if self.fused_backward else [])
+
+    def _not_fused(self, schedule: ScheduleSpec, machine: MachineSpec) -> list[str]:
+        """What needs all gradients of a step together."""
+        why = {
+            f"schedule.accumulation = 1 (now {schedule.accumulation}; a larger batch_size does the same)": (
+                "adds up no gradients of several batches",
+                schedule.accumulation > 1,
+            ),
+            f"machine.split = 1 (now {machine.split})": ("adds up no gradients of parts", machine.split > 1),
+            f"optim.clip = 0 (now {self.clip:g})": (
+                "cannot shorten gradients by their common length, which is known only after the last of them",
+                self.clip > 0,
+            ),
+            "machine.precision to bf16 or fp32 (now fp16)": (
+                "cannot take back a step that fp16's loss scaler finds too large when half of it is done",
+                machine.precision == "fp16",
+            ),
+        }
+        return [f"optim.fused_backward {reason}; set {what}." for what, (reason, on) in why.items() if on]
 
     def _not_near_one(self, schedule: ScheduleSpec) -> list[str]:
         low, high = NEAR_ONE

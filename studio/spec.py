@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import tomlkit
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator
@@ -123,6 +123,7 @@ class RunSpec(Section):
             known = ", ".join(kind.exports)
             found.append(f"{self.method.kind} cannot be saved as {', '.join(unknown)}; use {known}.")
         found += self.optim.problems(self.schedule)
+        found += self.optim.small_problems(self.schedule, self.machine, kind.whole)
         found += prompt_problems(self.prompts(), self.sample.negative, shelf or Shelf(own=self.file_name))
         return found
 
@@ -186,6 +187,19 @@ class Guest(Section):
     """What calls its subject; empty takes the experiment's trigger, for an embedding the file's name."""
 
 
+class Terms(Section):
+    """What holds for every run of an experiment: how long it trains, and who judges the pictures."""
+
+    budget: Literal["advice", "steps", "minutes"] = "advice"
+    """How long each run trains: as its preset advises, for equal steps, or for equal minutes of training."""
+    steps: int = Field(0, ge=0, le=10_000_000)
+    """Optimizer updates of each run where the budget is steps."""
+    minutes: float = Field(0.0, ge=0, le=100_000)
+    """Minutes of training, without samples and checkpoints, where the budget is minutes."""
+    eye: str = "starter"
+    """What judges the pictures: `starter`, or a folder of a DINOv2 or CLIP model; DINO+CLIP takes one for each side."""
+
+
 class Experiment(Section):
     """One dataset, one base, one set of prompts and seeds, and runs that differ in nothing else."""
 
@@ -198,6 +212,7 @@ class Experiment(Section):
     base: BaseSpec = BaseSpec()
     data: DataSpec = DataSpec()
     sample: SampleSpec = SampleSpec()
+    terms: Terms = Terms()
     runs: tuple[str, ...] = ()
     """Run folders in the order in which they are trained."""
     guests: tuple[Guest, ...] = ()

@@ -2,38 +2,36 @@
 
 import contextlib
 import math
-import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from studio.engine import checkpoint, optim
 from studio.engine.bench import Bench
-from studio.engine.checkpoint import Place
-from studio.engine.climb import Climbing
-from studio.engine.draw import reseed
-from studio.engine.estimate import foretold, room
+from studio.engine.estimate import foretold
 from studio.engine.export import export_all
-from studio.engine.ladder import cut, is_out_of_memory
-from studio.engine.learner import Batch, Learner
+from studio.engine.ladder import is_out_of_memory
+from studio.engine.learner import Learner
 from studio.engine.machine import this_hardware
-from studio.engine.preflight import hardest, steady_prompts
+from studio.engine.piecewise import OneByOne, stand_ins, way
+from studio.engine.preflight import steady_prompts
 from studio.engine.spill import Pace
-from studio.engine.state import State, best_of, likely_causes
+from studio.engine.state import State, best_of
+from studio.engine.stepping import Stepping
 from studio.engine.wishes import heard
 from studio.errors import CrucibleError, NonFiniteError
-from studio.events import Decided, Event, Finished, Measured, Note, Progress, Started, Step, Stopped, Validated
-from studio.hardware import memory_free, memory_peak, reset_memory_peak
+from studio.events import Decided, Event, Finished, Measured, Note, Progress, Started, Stopped, Validated
+from studio.hardware import memory_free, reset_memory_peak
 from studio.methods import method
 from studio.methods.base import Method
-from studio.objective import PLAIN, Draw
-from studio.schedule import factor
+from studio.objective import PLAIN
 
 
-class Run(Climbing):
+class Run(Stepping):
     """One run, from where it stands to its end."""
+
+    benches: type[Bench] = Bench
+    learners: type[Learner] = Learner
 
     def sitting(self) -> Iterator[Event]:
         """From the last checkpoint to the end, or until the device is full."""
@@ -42,8 +40,9 @@ class Run(Climbing):
         if folder:
             self.place = checkpoint.place_of(folder)
         spec, plan = self.spec, self.machine.plan
+        self.way = way(spec, plan, self.machine.world)
         yield Started(step=self.place.step, total=spec.schedule.steps)
-        for choice in plan.choices:
+        for choice in (*plan.choices, *self.way.choices):
             yield Decided(what=choice.what, choice=choice.choice, reason=choice.reason)
         for rung in self.reached:
             yield Decided(what="memory", choice=rung.name, reason=rung.reason)
@@ -54,10 +53,11 @@ class Run(Climbing):
         yield Progress(stage="loading", done=0, total=1)
         models = self.resident.models_for(spec, plan)
         yield Progress(stage="loading", done=1, total=1)
-        self.bench = Bench(spec, models, self.machine, self.resident.cache)
+        self.bench = self.benches(spec, models, self.machine, self.resident.cache)
         yield from self.bench.fill()
         reset_memory_peak(plan.device)
         method_ = method(spec.method.kind)(models, spec.method, spec.data, spec.seed)
+        method_.learns_in = self.way.weights
         with method_.attached() as groups:
             try:
                 yield from self._train(method_, groups, folder)
@@ -86,11 +86,13 @@ class Run(Climbing):
     def _train(self, learning: Method, groups: Any, folder: Path | None) -> Iterator[Event]:
         spec = self.spec
         self.method = learning
-        self.optimizer = optim.create(self.machine.plan.optimizer, groups, spec.optim)
+        seen, stands = stand_ins(groups)
+        self.optimizer = optim.create(self.machine.plan.optimizer, seen, spec.optim)
+        self.hand = OneByOne(self.optimizer, learning.live, stands, spec.seed)
         self.text_learns = any(group.part != "unet" for group in groups)
-        self.learner = Learner(self.bench.models, spec.objective, self.text_learns)
+        self.learner = self.learners(self.bench.models, spec.objective, self.text_learns)
         self.judge = Learner(self.bench.models, PLAIN, self.text_learns)
-        self.wrapped = self.machine.wrap(self.learner, partial=learning.partial)
+        self.machine.join(learning.live.values())
         yield Measured(values={"parameters": sum(parameter.numel() for parameter in learning.live.values())})
         self.state = State(spec, learning, self.optimizer, self.machine.scaler)
         if folder:
@@ -100,33 +102,16 @@ class Run(Climbing):
             learning.begin()
             for text in learning.remarks():
                 yield Note(text=text)
-            self._try_hardest()
+            self.try_hardest()
             yield from self._judge(0, sampled=True)
             yield from self._look(0)
         self._ease()
-        with contextlib.closing(self.bench):
+        moving = self.hand.fused() if self.way.fused else contextlib.nullcontext()
+        with contextlib.closing(self.bench), moving:
             try:
                 yield from self._loop()
             except NonFiniteError as error:
                 yield from self._roll_back(error)
-
-    def _try_hardest(self) -> None:
-        """Forward and backward of the hardest batch, with room held for what the optimizer will remember; then forget.
-
-        So a device that is too small says so now, and not an hour later. A processor is not tried: its system swaps
-        before it refuses, and a step there costs the user seconds.
-        """
-        if self.machine.plan.device == "cpu":
-            return
-        self.doing = "step"
-        slots = self.spec.schedule.accumulation * self.machine.world
-        reseed(self.spec.seed, 0, self.machine.rank)
-        held = room(self.machine.plan.optimizer, self.method.live.values(), self.machine.device)
-        batch, chance = self.bench.batch(*hardest(self.bench, self.spec, slots), slots, self.method)
-        self._backward(batch, chance, last=True)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.doing = ""
-        del held
 
     def _ease(self) -> None:
         """Let text encoders and VAE leave the device, as far as the steps can do without them."""
@@ -139,20 +124,20 @@ class Run(Climbing):
 
     def let_go(self) -> None:
         """The model stays: its worker keeps it."""
-        del self.bench, self.method, self.state, self.optimizer, self.learner, self.judge, self.wrapped
+        del self.bench, self.method, self.state, self.optimizer, self.hand, self.learner, self.judge
 
     def _loop(self) -> Iterator[Event]:
         spec = self.spec
         total = spec.schedule.steps
         while self.place.step < total and not self.state.over():
-            done = self._step()
+            done = self.step()
             yield done
             slow = self.pace.warning(done.seconds, *memory_free(self.machine.plan.device))
             if slow:
                 yield Note(text=slow, level="warning")
             step = self.place.step
             closing = self.resident.closing
-            wishes = yield from heard(self.store, self.machine, step, self._look, self._save, closing)
+            wishes = yield from heard(self.store, self.machine, step, self._look, self.save_here, closing)
             if "discard" in wishes:
                 yield Stopped(step=step)
                 return
@@ -163,70 +148,12 @@ class Run(Climbing):
                 yield from self._look(step)
             self._ease()
             if wishes & {"stop", "save"} or _is_due(step, spec.save.every) or better or last:
-                yield from self._save()
+                yield from self.save_here()
             if "stop" in wishes and not last:
                 yield Stopped(step=step)
                 return
         yield from self._export(self.last_checkpoint())
         yield Finished(step=self.place.step, seconds=self.place.seconds)
-
-    def _step(self) -> Step:
-        """One optimizer update; raises NonFiniteError before a bad gradient can touch a weight."""
-        spec, machine = self.spec, self.machine
-        began = time.perf_counter()
-        self.doing = "step"
-        step = self.place.step + 1
-        rounds = spec.schedule.accumulation
-        slots = rounds * machine.world
-        reseed(spec.seed, step, machine.rank)
-        lr = optim.set_rates(self.optimizer, factor(step, spec.schedule, spec.optim.lr))
-        total = 0.0
-        for turn in range(rounds):
-            batch, chance = self.bench.batch(step, turn * machine.world + machine.rank, slots, self.method)
-            total += self._backward(batch, chance, turn == rounds - 1)
-        total = machine.mean(total)
-        if not math.isfinite(total):
-            raise NonFiniteError(self._diverged(step, "loss"))
-        norm = self._update()
-        seconds = time.perf_counter() - began
-        self.place = Place(step, self.place.seconds + seconds)
-        self.doing = ""
-        memory = memory_peak(machine.plan.device)
-        figures = self.method.figures()
-        return Step(step=step, loss=total, lr=lr, grad_norm=norm, seconds=seconds, memory=memory, figures=figures)
-
-    def _backward(self, batch: Batch, chance: Draw, last: bool) -> float:
-        """Add the gradient of one batch, of which a step has some, part by part; returns its share of the loss."""
-        machine = self.machine
-        total = 0.0
-        parts = cut(batch, chance, machine.plan.split)
-        for number, part in enumerate(parts, 1):
-            with machine.unsynchronised(self.wrapped, last and number == len(parts)):
-                with machine.autocast():
-                    loss = self.wrapped(*part).sum() / len(batch.prompts) / self.spec.schedule.accumulation
-                machine.scaler.scale(loss).backward()
-            total += float(loss.detach())
-        return total
-
-    def _update(self) -> float:
-        scaler = self.machine.scaler
-        scaler.unscale_(self.optimizer)
-        limit = self.spec.optim.clip or float("inf")
-        norm = float(nn.utils.clip_grad_norm_(list(self.method.live.values()), limit))
-        if not math.isfinite(norm) and not scaler.is_enabled():  # a scaler passes over such a step by itself
-            raise NonFiniteError(self._diverged(self.place.step + 1, "gradient"))
-        self.doing = "update"
-        scaler.step(self.optimizer)
-        scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.method.settle()
-        self.state.updated()
-        return norm if math.isfinite(norm) else 0.0
-
-    def _diverged(self, step: int, what: str) -> str:
-        kept = self.store.checkpoints()
-        since = f"resume goes on from step {kept[-1][0]}" if kept else "nothing was saved yet"
-        return f"The {what} became infinite at step {step}; {likely_causes(self.spec, self.machine.plan)}; {since}."
 
     def _roll_back(self, error: NonFiniteError) -> Iterator[Event]:
         """Back to the last checkpoint, of which the files are made; raises the error where there is none."""
@@ -259,7 +186,7 @@ class Run(Climbing):
         if loss is None:
             return False
         if not math.isfinite(loss):
-            raise NonFiniteError(self._diverged(step, "held-out loss"))
+            raise NonFiniteError(self.diverged(step, "held-out loss"))
         better = self.state.watch.told(step, loss)
         if self.state.over() and step < spec.schedule.steps:
             yield Note(text=self.state.why_over())
@@ -281,12 +208,6 @@ class Run(Climbing):
                 raise
             reset_memory_peak(self.machine.plan.device)
             yield Note(text=f"The {what} was skipped: no memory for it; training goes on.", level="warning")
-
-    def _save(self) -> Iterator[Event]:
-        saved = self.machine.on_main(self.saved)
-        if self.machine.main:
-            yield saved
-        self.machine.wait()
 
 
 def _is_due(step: int, every: int) -> bool:

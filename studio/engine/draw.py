@@ -69,6 +69,11 @@ def caption_rng(seed: int, step: int, index: int) -> random.Random:
     return random.Random(_number("caption", seed, step, index))
 
 
+def rounding(seed: int, step: int, name: str, device: torch.device) -> torch.Generator:
+    """Chance, on ``device``, for the rounding of the weight called ``name`` after ``step``."""
+    return torch.Generator(device).manual_seed(_number("rounding", seed, step, name))
+
+
 def reseed(seed: int, step: int, rank: int) -> None:
     """Fix what layers draw by themselves (dropout) to this step, so that resuming repeats it."""
     number = _number("layers", seed, step, rank)

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from studio.engine.piecewise import way
 from studio.engine.rehearsal import checkpointing, peak, without_memory
-from studio.engine.sample import TOGETHER
+from studio.engine.sample import together
 from studio.families.base import DTYPES, Cond, Models
 from studio.families.detect import detect
 from studio.families.loading import skeleton
@@ -113,7 +114,11 @@ def estimate(spec: RunSpec, plan: Plan) -> Estimate:
         models.unet.enable_gradient_checkpointing(checkpointing(models.dtype))
     with without_memory():
         learning = method(spec.method.kind)(models, spec.method, spec.data, spec.seed)
+        learning.learns_in = way(spec, plan).weights
         groups = learning.attach()
+        if way(spec, plan).fused:
+            for parameter in learning.live.values():
+                parameter.register_post_accumulate_grad_hook(_dropped)
         shapes = [parameter.shape for parameter in learning.live.values()]
         count = sum(shape.numel() for shape in shapes)
         text_learns = any(group.part != "unet" for group in groups)
@@ -131,6 +136,11 @@ def estimate(spec: RunSpec, plan: Plan) -> Estimate:
             visitors=sum(away.values()),
             overhead=CONTEXT if plan.device == "cuda" else 0,
         )
+
+
+def _dropped(parameter: Tensor) -> None:
+    """A fused step, as far as it frees."""
+    parameter.grad = None
 
 
 def foretold(spec: RunSpec, plan: Plan, free: int) -> str:

@@ -64,6 +64,10 @@ class Method(ABC):
 
     partial: ClassVar[bool] = False
     """Whether a step may leave some of what learns without a gradient, which several ranks must be told."""
+    whole: ClassVar[bool] = False
+    """Whether every weight learns, so that gradients and weights in bfloat16 are worth sparing."""
+    learns_in: torch.dtype = torch.float32
+    """What learns is attached in this; only a method that is ``whole`` may be given another one, before ``attach``."""
 
     def __init_subclass__(cls, kind: str = "") -> None:
         cls.kind = kind
@@ -79,7 +83,7 @@ class Method(ABC):
 
     @abstractmethod
     def attach(self) -> list[ParamGroup]:
-        """Touch the frozen model; what learns is float32 and requires gradients. Deterministic in ``seed``."""
+        """Touch the frozen model; what learns is in ``learns_in`` and requires gradients. Deterministic in ``seed``."""
 
     @abstractmethod
     def detach(self) -> None:

@@ -43,6 +43,7 @@ class DreamBooth(Method, kind="dreambooth"):
     sentence = "Trains everything. Best likeness, largest file, forgets most."
     usage = "choose {name} as checkpoint, then write: {trigger}"
     families = frozenset({"sd1", "sd2", "sdxl"})
+    whole = True
     exports: ClassVar[Mapping[str, Writer]] = {"single-file": _single, "diffusers": _folder}
 
     class Options(Method.Options):
@@ -61,7 +62,7 @@ class DreamBooth(Method, kind="dreambooth"):
         return super().usage_line(name, form).removesuffix(", then write:")
 
     def attach(self) -> list[ParamGroup]:
-        """Free the weights, in float32; the originals are kept on the CPU."""
+        """Free the weights, in ``learns_in``; the originals are kept on the CPU."""
         parts = {"unet": self.models.unet}
         if self.options.train_text_encoder:
             parts |= self.models.text_encoders
@@ -72,7 +73,7 @@ class DreamBooth(Method, kind="dreambooth"):
             params = {f"{part}.{name}": p for name, p in module.named_parameters() if self.reaches(f"{part}.{name}")}
             for name, parameter in params.items():
                 self._original[name] = parameter.data.detach().to("cpu", copy=True)
-                parameter.data = parameter.data.float()
+                parameter.data = parameter.data.to(self.learns_in)
                 parameter.requires_grad_(True)
             module.train()
             self.live |= params

@@ -88,7 +88,7 @@ class Lycoris(Method):
                 layer = root.get_submodule(path)
                 name = kohya_module(f"{prefix}.{path}", self.models.family.name)
                 try:
-                    module = cls(name, layer, 1.0, **self.arguments()).to(self.models.device).float()
+                    module = cls(name, layer, 1.0, **self.arguments()).to(self.models.device, self.learns_in)
                 except ValueError as error:
                     raise SpecError(f"{self.title} cannot work on {path}: {error}; choose another rank.") from error
                 module.train().apply_to()

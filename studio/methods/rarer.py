@@ -107,6 +107,7 @@ class Full(Lycoris, kind="full"):
     ring = True
     sentence = "The whole change of every layer as a stackable file: DreamBooth's strength, and its size."
     module_class = ("full", "FullModule")
+    whole = True
 
     class Options(FromFile):
         """Full difference's settings."""

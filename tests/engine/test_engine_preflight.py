@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from studio.data.order import batch as batch_of
-from studio.engine import course
+from studio.engine import course, stepping
 from studio.engine.bench import Bench
 from studio.engine.course import Run
 from studio.engine.estimate import foretold
@@ -83,7 +83,7 @@ def test_the_tried_step_leaves_no_trace(
         if tried:
             machine.plan = dataclasses.replace(machine.plan, device="card")
             monkeypatch.setattr(Machine, "autocast", lambda machine: torch.autocast("cpu", enabled=False))
-            monkeypatch.setattr(course, "memory_peak", lambda device: 0)
+            monkeypatch.setattr(stepping, "memory_peak", lambda device: 0)
             monkeypatch.setattr(course, "reset_memory_peak", lambda device: None)
             monkeypatch.setattr(resident, "models_for", lambda spec, plan: resident._models)
         events = list(run.events())
