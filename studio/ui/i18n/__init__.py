@@ -10,6 +10,9 @@ from studio.ui.i18n import en, said, zh
 LANGUAGES = {"en": en.WORDS, "zh": zh.WORDS}
 LOCALES = {"en": "en", "zh": "zh-CN"}
 COOKIE = "crucible_lang"
+PART = re.compile(r"\{(\w+)\}")
+QUOTED = "_quoted"
+SENTENCE_END = re.compile(r"(?<=[.!?]) (?=\S)")
 
 
 def t(key: str, lang: str, **values: Any) -> str:
@@ -18,17 +21,29 @@ def t(key: str, lang: str, **values: Any) -> str:
     return text.format(**values) if values else text
 
 
-def tr(sentence: str, lang: str) -> str:
-    """A sentence that the engine said, in ``lang`` where a translation is known, else as it is."""
-    if lang == "en":
-        return sentence
-    if sentence in said.ZH:
-        return said.ZH[sentence]
+def tr(text: str, lang: str) -> str:
+    """What the engine said, in ``lang`` where a translation is known, else as it is."""
+    return text if lang == "en" else _chinese(text)
+
+
+@functools.lru_cache(maxsize=4096)
+def _chinese(text: str) -> str:
+    if text in said.ZH:
+        return said.ZH[text]
     for pattern, form in _patterns():
-        found = pattern.fullmatch(sentence)
+        found = pattern.fullmatch(text)
         if found:
-            return form.format(**{name: tr(value, lang) for name, value in found.groupdict().items()})
-    return sentence
+            return form.format(**{name: _part(name, value) for name, value in found.groupdict().items()})
+    for end in SENTENCE_END.finditer(text):  # several sentences, one behind the other
+        head = text[: end.start()]
+        if (first := _chinese(head)) != head:
+            return first + _chinese(text[end.end() :])
+    return text
+
+
+def _part(name: str, value: str) -> str:
+    """What stands in quotes is a name and stays as it is."""
+    return value if name.endswith(QUOTED) else _chinese(value)
 
 
 def language(cookies: Mapping[str, str], accept: str) -> str:
@@ -45,9 +60,27 @@ def language(cookies: Mapping[str, str], accept: str) -> str:
 
 @functools.cache
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
-    made = []
-    for sentence, form in said.ZH.items():
-        if "{" in sentence:
-            escaped = re.escape(sentence).replace(r"\{", "{").replace(r"\}", "}")
-            made.append((re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>.+?)", escaped)), form))
-    return made
+    """Every sentence with parts as a pattern and its Chinese, the one with the most words of its own first."""
+    parted = sorted((text for text in said.ZH if "{" in text), key=lambda text: -len(PART.sub("", text)))
+    return [(re.compile(_as_pattern(text), re.DOTALL), _as_form(text)) for text in parted]
+
+
+def _as_pattern(text: str) -> str:
+    pieces = PART.split(text)  # fixed words and names of parts by turns
+    quoted = _quoted(text)
+    return "".join(
+        f"(?P<{quoted[piece]}>.*?)" if number % 2 else re.escape(piece) for number, piece in enumerate(pieces)
+    )
+
+
+def _as_form(text: str) -> str:
+    quoted = _quoted(text)
+    return PART.sub(lambda part: f"{{{quoted[part[1]]}}}", said.ZH[text])
+
+
+def _quoted(text: str) -> dict[str, str]:
+    """The parts of a sentence by name, marked where they stand in quotes or are code."""
+    return {
+        part[1]: part[1] + QUOTED * (text[part.start() - 1 : part.start()] in ("'", "`") and part.start() > 0)
+        for part in PART.finditer(text)
+    }

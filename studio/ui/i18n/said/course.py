@@ -1,0 +1,108 @@
+"""The only file that translates what a run says on its way."""
+
+ZH = {
+    "Hypernetwork": "超网络",
+    "{title} cannot train {family} models; choose another method or base.": (
+        "{title} 不能训练 {family} 模型；换一种方法或基础模型。"
+    ),
+    "The {what} was skipped: no memory for it; training goes on.": "已跳过{what}：内存不足；训练继续。",
+    "What was learnt became infinite at {step}; lower the learning rate and resume.": (
+        "第 {step} 处学到的权重变为无穷大；降低学习率后继续。"
+    ),
+    "{label} ended by an error of ours: {error}": "{label} 因程序错误而结束：{error}",
+    "a Hypernetwork": "超网络",
+    "No picture has an alpha channel to be its mask; save them with one, or set data.masks off.": (
+        "没有图片带可作遮罩的 alpha 通道；保存时带上，或把 data.masks 设为 off。"
+    ),
+    "The samples of step {step} were not drawn: {error}": "第 {step} 步的采样没有画出：{error}",
+    "The checkpoint '{folder}' is damaged; remove that folder and resume from an older one.": (
+        "检查点“{folder}”已损坏；删除该文件夹，从更早的检查点继续。"
+    ),
+    "The {what} became infinite at step {step}; {causes}; {since}.": (
+        "{what}在第 {step} 步变为无穷大；{causes}；{since}。"
+    ),
+    "gradient": "梯度",
+    "held-out loss": "留出损失",
+    "preview": "预览",
+    "resume goes on from step {step}": "可从第 {step} 步继续",
+    "nothing was saved yet": "尚未保存任何检查点",
+    "{error} The run went back to step {step}, its last good state.": (
+        "{error}训练已回到第 {step} 步，即最后的正常状态。"
+    ),
+    "lower optim.lr (now {lr})": "降低 optim.lr（现为 {lr}）",
+    "set machine.precision to bf16 or fp32": "把 machine.precision 设为 bf16 或 fp32",
+    "set optim.clip to 1": "把 optim.clip 设为 1",
+    "begin slowly with schedule.warmup = 0.05": "用 schedule.warmup = 0.05 缓慢起步",
+    (
+        "This run needs about {peak} ({training} for a step: weights {weights}, optimizer {optimizer}, activations "
+        "and gradients {working}; {previewing} for a preview); {free} are free."
+    ): (
+        "此训练约需 {peak}（每步 {training}：权重 {weights}，优化器 {optimizer}，激活与梯度 {working}；预览 "
+        "{previewing}）；可用 {free}。"
+    ),
+    "{text} It may not fit: it will then go on with less, and say so.": (
+        "{text}可能放不下：届时会减少占用继续，并注明。"
+    ),
+    "How much memory this run needs could not be told ({error}); {free} are free.": (
+        "无法估计此训练所需的内存（{error}）；可用 {free}。"
+    ),
+    "{title} has no format {formats}; use {known}.": "{title} 没有 {formats} 格式；使用 {known}。",
+    "The device was full; activations are now computed twice instead of kept (gradient checkpointing).": (
+        "显存不足；激活值不再保留，改为重新计算（梯度检查点）。"
+    ),
+    "The device was full; {smaller} takes over from {optimizer}, whose memory of gradients is dropped.": (
+        "显存不足；由 {smaller} 接替 {optimizer}，后者的梯度记录作废。"
+    ),
+    "The device was full; each batch now passes in {parts} parts that add up to the same gradient.": (
+        "显存不足；每批改为分 {parts} 份依次通过，合计的梯度不变。"
+    ),
+    "The run ended by an error of ours ({error}: {text}); the last checkpoint stands.": (
+        "训练因程序错误而结束（{error}: {text}）；最后的检查点仍在。"
+    ),
+    (
+        "Another process of this run has died or is out of reach, and none can go on without it; resume with the "
+        "same command on all of them: it goes on from the last checkpoint."
+    ): "此训练的另一个进程已退出或失联，缺一不可；在所有进程上用相同的命令继续：会从最后的检查点开始。",
+    (
+        "The device has no room for this step; switch on machine.gradient_checkpointing, take optim.name = "
+        "adamw8bit, or lower schedule.batch_size, then resume."
+    ): (
+        "显存容不下这一步；打开 machine.gradient_checkpointing，使用 optim.name = adamw8bit，或减小 "
+        "schedule.batch_size，然后继续。"
+    ),
+    "'{path}' has no checkpoint to export; train it first.": "“{path}”没有可导出的检查点；先训练它。",
+    "The run already stands at step {step}; --steps must be at least that.": "训练已到第 {step} 步；--steps 不能更小。",
+    (
+        "Steps became many times slower while the device's memory is full: it spills into the computer's memory; "
+        "stop, switch on machine.gradient_checkpointing or raise machine.split, and resume."
+    ): (
+        "显存已满，每步慢了许多倍：数据溢出到了内存；先停止，打开 machine.gradient_checkpointing 或增大 "
+        "machine.split，再继续。"
+    ),
+    "'{name}' is for another model family than this {title} base.": (
+        "“{name}”属于另一模型系列，不适用于此 {title} 基础模型。"
+    ),
+    "its bias does not fit the layer": "其偏置与该层不符",
+    "'{name}' has no network of a width that this {title} base asks for.": (
+        "“{name}”中没有此 {title} 基础模型所需宽度的网络。"
+    ),
+    "'{name}' uses the activation '{activation}', which is not known.": "“{name}”使用的激活函数“{activation}”未知。",
+    "'{name}' is not for this base, or is damaged: at {path}, {error}; choose another file.": (
+        "“{name}”不适用于此基础模型，或已损坏：在 {path} 处，{error}；选择其他文件。"
+    ),
+    "dyn= cuts LoRA and DyLoRA files to a rank, and this is {kind}": (
+        "dyn= 用于裁小 LoRA 与 DyLoRA 文件的秩，而这是 {kind}"
+    ),
+    "its {kind} tensors do not fit the layer of {shape}": "其 {kind} 张量与形状为 {shape} 的层不符",
+    (
+        "The held-out loss has not improved {since} times in a row; it was lowest at step {step} ({loss}), so the "
+        "run ends here."
+    ): "留出损失已连续 {since} 次没有改善；在第 {step} 步最低（{loss}），训练到此结束。",
+    "The checkpoint was made with {saved}; what it remembered is dropped, {kind} begins anew.": (
+        "检查点由 {saved} 生成；它的记录作废，{kind} 重新开始。"
+    ),
+    "a finished file": "训练好的文件",
+    "lower optim.lr (now {lr}) or {other}": "降低 optim.lr（现为 {lr}），或{other}",
+    "set machine.precision to bf16 or fp32 or {other}": "把 machine.precision 设为 bf16 或 fp32，或{other}",
+    "set optim.clip to 1 or {other}": "把 optim.clip 设为 1，或{other}",
+}

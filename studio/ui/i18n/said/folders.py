@@ -1,0 +1,17 @@
+"""The only file that translates what is said of runs and experiments on disk."""
+
+ZH = {
+    "'{text}' cannot be a folder name; use letters and digits.": "“{text}”不能用作文件夹名；使用字母与数字。",
+    "'{name}' is in use by process {holder}; stop it first.": "“{name}”正被进程 {holder} 使用；先停止它。",
+    "'{name}' was taken over by another process; this one ends.": "“{name}”已被另一进程接管；本进程结束。",
+    "'{name}' was taken by another process; stop it first.": "“{name}”已被另一进程占用；先停止它。",
+    "'{outputs}' holds too many experiments called '{base}'; choose another name.": (
+        "“{outputs}”中名为“{base}”的实验太多；换一个名称。"
+    ),
+    "'{path}' already holds a run; choose another name, or resume it.": "“{path}”中已有训练；换一个名称，或继续它。",
+    "'{what}' is not a wish; use one of {wishes}.": "“{what}”不是可用的请求；使用 {wishes} 之一。",
+    "'{path}' is not a run folder: it has no readable spec.toml.": "“{path}”不是训练文件夹：没有可读的 spec.toml。",
+    "'{path}' is not an experiment: it has no readable experiment.toml.": (
+        "“{path}”不是实验：没有可读的 experiment.toml。"
+    ),
+}

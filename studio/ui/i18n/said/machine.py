@@ -1,0 +1,59 @@
+"""The only file that translates what is said of the machine."""
+
+ZH = {
+    "{where} has no bfloat16; using float32.": "{where} 不支持 bfloat16，改用 float32。",
+    "{where} has no bfloat16; using float16 with a loss scaler.": "{where} 不支持 bfloat16，改用 float16 加损失缩放。",
+    "{where} does not train in float16; using float32.": "{where} 不能用 float16 训练，改用 float32。",
+    "This processor": "此处理器",
+    "Files are saved in float16, which every program reads.": "文件以 float16 保存，所有程序都能读取。",
+    "PyTorch's own attention; xformers is not usable here: {why}": (
+        "使用 PyTorch 自带的注意力；xformers 在此不可用：{why}"
+    ),
+    "it runs on CUDA cards only.": "它只在 CUDA 显卡上运行。",
+    "{precision} as asked for; {where} computes in it.": "按要求使用 {precision}；{where} 可以用它计算。",
+    "xformers answered a real call on this card.": "xformers 在此显卡上实际运行成功。",
+    "xformers was asked for, but {broken} Using PyTorch's own attention.": (
+        "要求使用 xformers，但{broken} 改用 PyTorch 自带的注意力。"
+    ),
+    "{device} was asked for, but this machine has none; using {name}.": "要求使用 {device}，但本机没有；改用 {name}。",
+    "this processor": "此处理器",
+    "it is exact; models larger than the starter train faster here with machine.precision = bf16": (
+        "精确；比 starter 大的模型在此用 machine.precision = bf16 训练更快"
+    ),
+    "it is exact, and nothing faster is known of this processor": "精确，且未发现此处理器有更快的格式",
+    "it is the fastest format that it computes in": "它能计算的最快格式",
+    "{format} chosen for {name}: {why}.": "为 {name} 选择 {format}：{why}。",
+    "{where} has no bfloat16; using {format}.": "{where} 不支持 bfloat16，改用 {format}。",
+    "{name} has no bfloat16, so it could not use such a file itself; saving in float16.": (
+        "{name} 不支持 bfloat16，自己无法使用这样的文件；以 float16 保存。"
+    ),
+    "The graphics card is not used: {trouble} `doctor` says more.": "没有使用显卡：{trouble} 用 `doctor` 查看详情。",
+    "The graphics card is not used: {trouble}": "没有使用显卡：{trouble}",
+    "this PyTorch cannot compute on {name}, which needs {kernels}.": (
+        "当前 PyTorch 无法在 {name} 上计算，它需要 {kernels}。"
+    ),
+    "it is not installed.": "未安装。",
+    "it is installed but its kernels do not run ({error}).": "已安装，但其内核无法运行（{error}）。",
+    "it is installed but its optimizer step does nothing.": "已安装，但其优化器更新没有效果。",
+    "it is installed but does not run ({error}).": "已安装，但无法运行（{error}）。",
+    "Type: {command}": "输入：`{command}`",
+    "{install} --torch-index URL (see --help), with a PyTorch that has its kernels.": (
+        "{install} --torch-index URL（见 --help），换成支持此显卡的 PyTorch。"
+    ),
+    "for {arches}; the card is sm_{capability}": "支持 {arches}；此显卡为 sm_{capability}",
+    "No graphics card was found; the embedded model trains here.": "没有找到显卡；内置模型可以在此训练。",
+    "Runs that ask for bf16 use fp16 with a loss scaler, and say so.": (
+        "要求 bf16 的训练会改用 fp16 加损失缩放，并注明。"
+    ),
+    "{consequence} To add it, type: {command}": "{consequence} 如需安装，输入：`{command}`",
+    "PyTorch's own attention is used instead; nothing is lost but some speed.": (
+        "改用 PyTorch 自带的注意力；只是稍慢一些。"
+    ),
+    "8-bit optimizers fall back to plain ones, which need more memory.": "8 位优化器会改用普通版本，占用更多内存。",
+    "Close other programs that hold it before a run.": "训练前关闭占用它的其他程序。",
+    "not needed here: it runs on CUDA cards only": "此处不需要：它只在 CUDA 显卡上运行",
+    "Free some space before a long run.": "长时间训练前先腾出空间。",
+    "runs CUDA up to {driver}": "最高支持 CUDA {driver}",
+    "{version}, answered a real call": "{version}，实际调用成功",
+    "{free} of {memory} GB free": "共 {memory} GB，可用 {free} GB",
+}

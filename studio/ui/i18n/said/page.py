@@ -1,0 +1,21 @@
+"""The only file that translates what the page itself raises as an error."""
+
+ZH = {
+    "'{folder}' holds no pictures; add PNG, JPEG or WebP files to it.": (
+        "“{folder}”中没有图片；加入 PNG、JPEG 或 WebP 文件。"
+    ),
+    "There is no trigger word; write the word that shall call the subject.": "没有触发词；写下用来调用主体的词。",
+    "No method is picked; pick at least one.": "没有选择方法；至少选择一种。",
+    "No run is at work now.": "当前没有训练。",
+    "None of these files is a picture; choose PNG, JPEG or WebP files.": (
+        "这些文件都不是图片；选择 PNG、JPEG 或 WebP 文件。"
+    ),
+    "'{written}' is not a number of steps; write a whole number, or nothing.": (
+        "“{written}”不是步数；写一个整数，或留空。"
+    ),
+    "The picture is gone; choose another one.": "图片已不存在；选择另一张。",
+    "'{word}' is still being checked; wait for it.": "正在检查“{word}”；等它结束。",
+    "The check was cut off; start it again.": "检查被中断；重新开始。",
+    "'{model}' is being downloaded; wait for it, or cancel it.": "“{model}”正在下载；等待，或取消它。",
+    "There is no experiment '{name}'.": "没有实验“{name}”。",
+}
