@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from studio import cli_bases, cli_files, cli_machine, cli_runs
+from studio import cli_bases, cli_compare, cli_files, cli_machine, cli_runs
 from studio.errors import CrucibleError, SpecError, UserError
 
 OUTPUTS = Path(__file__).resolve().parent.parent / "outputs"
@@ -81,21 +81,7 @@ def parser() -> argparse.ArgumentParser:
     word.add_argument("--tries", type=int, default=100, help="how many steps to take between them")
     word.set_defaults(call=find_lr)
 
-    word = add("compare", help="train several presets under the same noise and seeds, and compare them")
-    word.add_argument("presets", nargs="+", metavar="PRESET")
-    _settings(word)
-    word.add_argument("--repeats", type=int, default=1, help="train each preset with this many seeds, for the spread")
-    word.add_argument(
-        "--with", dest="beside", action="append", default=[], metavar="FILE[:WEIGHT][=WORDS]",
-        help="a finished file, ours or another program's, drawn and judged beside the runs; WORDS call its subject",
-    )  # fmt: skip
-    word.set_defaults(call=compare)
-
-    word = add("report", help="write table.csv and report.html of an experiment again")
-    word.add_argument("experiment", type=Path, metavar="EXPERIMENT_DIR")
-    word.add_argument("--json", action="store_true", help="the table as JSON")
-    word.set_defaults(call=report)
-
+    cli_compare.add_words(add, _settings).set_defaults(call=compare)
     cli_files.add_words(add)
     cli_bases.add_words(add)
 
@@ -200,36 +186,11 @@ def find_lr(arguments: argparse.Namespace) -> int:
 
 def compare(arguments: argparse.Namespace) -> int:
     """Train several presets and compare them."""
-    from studio.compare import experiment
-    from studio.compare.guests import guest
-    from studio.compare.table import build, to_json, to_markdown
-    from studio.engine.worker import Resident
     from studio.spec import load_spec
-    from studio.store import ExperimentStore
 
-    if arguments.out and ExperimentStore(arguments.out).exists:
-        store = ExperimentStore(arguments.out)
-    else:
-        specs = [load_spec(name, _overrides(arguments)) for name in arguments.presets]
-        place = arguments.out or OUTPUTS / Path(specs[0].data.folder).name
-        beside = [guest(said) for said in arguments.beside]
-        store = experiment.create(place.parent, place.name, specs, arguments.repeats, beside)
-    code = _follow(experiment.run(store, Resident()), arguments.json, store.path)
-    print(to_json(build(store)) if arguments.json else to_markdown(build(store)))
-    return code
-
-
-def report(arguments: argparse.Namespace) -> int:
-    """Write table and report again."""
-    from studio.compare import experiment
-    from studio.compare.table import build, to_json, to_markdown
-    from studio.store import ExperimentStore
-
-    store = ExperimentStore(arguments.experiment)
-    store.text()
-    _follow(experiment.conclude(store), arguments.json, store.path)
-    print(to_json(build(store)) if arguments.json else to_markdown(build(store)))
-    return 0
+    return cli_compare.compare(
+        arguments, lambda name, shared: load_spec(name, {**shared, **_overrides(arguments)}), OUTPUTS
+    )
 
 
 def _follow(events: Iterable[tuple[str, Any]], as_json: bool, folder: Path) -> int:

@@ -14,8 +14,8 @@ import psutil
 from studio.plan import EIGHT_BIT, Choice, Hardware, MachineSpec, Plan, Precision, decide
 
 __all__ = [
-    "EIGHT_BIT", "PACKAGES", "Choice", "Hardware", "MachineSpec", "Plan", "Precision", "decide", "memory_free",
-    "memory_peak", "probe", "release_memory", "reset_memory_peak",
+    "EIGHT_BIT", "PACKAGES", "Choice", "Hardware", "MachineSpec", "Plan", "Precision", "decide", "energy_spent",
+    "memory_free", "memory_peak", "probe", "release_memory", "reset_memory_peak",
 ]  # fmt: skip
 PACKAGES = ("torch", "diffusers", "transformers", "peft", "accelerate", "bitsandbytes", "xformers", "gradio")
 
@@ -100,6 +100,22 @@ def memory_free(device: str) -> tuple[int, int]:
 def memory_peak(device: str) -> int:
     """Peak bytes held on ``device`` by this process since the last reset (the resident set on a CPU)."""
     import torch
+def energy_spent() -> float | None:
+    """Joules that the card in use has spent since its driver was loaded; None where it does not tell."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    try:
+        import pynvml  # of the package nvidia-ml-py
+
+        pynvml.nvmlInit()
+        identity = f"GPU-{torch.cuda.get_device_properties(torch.cuda.current_device()).uuid}"
+        return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(pynvml.nvmlDeviceGetHandleByUUID(identity))) / 1000
+    except Exception:  # no package, no driver, a card before Volta, or AMD's: then nothing is told
+        return None
+
+
 
     if device == "cuda":
         return torch.cuda.max_memory_allocated()

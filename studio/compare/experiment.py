@@ -1,68 +1,22 @@
-"""The only file that knows how an experiment is made and carried out."""
+"""The only file that knows how an experiment is carried out."""
 
-import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from studio.compare import guests, report
+from studio.compare import clock, guests, meter, report
 from studio.compare.eye import Eye, starter_eye
+from studio.compare.layout import add, create, reorder
 from studio.compare.measure import measure
-from studio.compare.members import BASE, Member, differences, member, members, open_experiment, run_names
-from studio.errors import ModelError, SpecError, UserError
+from studio.compare.members import BASE, Member, member, members, open_experiment
+from studio.errors import ModelError, UserError
 from studio.events import Event, Failed, Measured, Note, Progress
-from studio.formats.shelf import Shelf
-from studio.spec import Experiment, Guest, RunSpec
-from studio.store import ExperimentStore, RunStore
+from studio.spec import RunSpec
+from studio.store import ExperimentStore
 
 if TYPE_CHECKING:
     from studio.engine.worker import Resident
 
-SHARED = ("seed", "base.", "data.", "sample.")
-
-
-def create(
-    outputs: Path, name: str, specs: Sequence[RunSpec], repeats: int = 1, beside: Sequence[Guest] = ()
-) -> ExperimentStore:
-    """Lay out an experiment of one run for each of ``specs``, each repeated with the next seeds.
-
-    ``beside`` are finished files that are drawn and judged with the runs.
-
-    Raises SpecError when the specs differ in what a comparison must hold equal, or when a run could not start.
-    """
-    _refuse(specs, repeats, outputs)
-    first = specs[0]
-    experiment = Experiment(
-        name=name, created=time.time(), seed=first.seed, base=first.base, data=first.data, sample=first.sample
-    )
-    store = ExperimentStore.create(outputs, name, experiment.to_toml())
-    names = run_names([spec.name or spec.method.kind for spec in specs], repeats)
-    for spec, called in zip(specs, names, strict=True):
-        for k, run in enumerate(called):
-            repeat = spec.model_copy(update={"name": run, "seed": spec.seed + k})
-            RunStore.create(store.path / run, repeat.to_toml())
-    order = tuple(called[k] for k in range(repeats) for called in names)
-    named = guests.lay(store, first, beside)
-    store.replace_text(experiment.model_copy(update={"runs": order, "guests": named}).to_toml())
-    return store
-
-
-def _refuse(specs: Sequence[RunSpec], repeats: int, outputs: Path) -> None:
-    if not specs:
-        raise SpecError("An experiment needs at least one run; name a preset.")
-    if repeats < 1:
-        raise SpecError(f"repeats must be at least 1, not {repeats}.")
-    apart = {key: values for key, values in differences(specs).items() if key.startswith(SHARED)}
-    if apart:
-        said = "; ".join(f"{key} is {' and '.join(_distinct(values))}" for key, values in apart.items())
-        raise SpecError(f"These runs cannot be compared, because they differ in more than the method: {said}.")
-    for spec in specs:
-        for problem in spec.problems(Shelf(outputs, own=spec.file_name)):
-            raise SpecError(f"{spec.name}: {problem}")
-
-
-def _distinct(values: Sequence[Any]) -> list[str]:
-    return list(dict.fromkeys(repr(value) for value in values))
+__all__ = ["add", "conclude", "create", "left", "reorder", "run"]
 
 
 def run(
@@ -75,12 +29,20 @@ def run(
     ``resume_stopped``. ``eye`` is what judges the pictures; without one it is the starter's.
     """
     experiment = open_experiment(store)
+    minutes = experiment.terms.minutes if experiment.terms.budget == "minutes" else 0.0
     if experiment.runs:
         yield from _draw_base(store, member(store.run(experiment.runs[0])).spec, resident)
     yield from guests.draw(store, resident)
-    for name in experiment.runs:
-        yield from _train(member(store.run(name)), resident, resume_stopped)
+    tried: set[str] = set()
+    while name := next((name for name in open_experiment(store).runs if name not in tried), None):
+        tried.add(name)  # read anew each time: runs may be added, and their order changed, meanwhile
+        yield from _train(member(store.run(name)), resident, resume_stopped, minutes)
     yield from conclude(store, eye)
+
+
+def left(store: ExperimentStore) -> list[str]:
+    """The runs that a next call of `run` would take up, in their order; one that the user stopped is not among them."""
+    return [one.name for one in members(store) if not (_is_done(one) or one.view.state == "stopped")]
 
 
 def conclude(store: ExperimentStore, eye: Eye | None = None) -> Iterator[tuple[str, Event]]:
@@ -110,13 +72,18 @@ def _draw_base(store: ExperimentStore, spec: RunSpec, resident: "Resident") -> I
             yield BASE, event
 
 
-def _train(one: Member, resident: "Resident", resume_stopped: bool) -> Iterator[tuple[str, Event]]:
-    if one.view.state == "finished" and one.view.total >= one.spec.schedule.steps:  # early stop is an end too
+def _is_done(one: Member) -> bool:
+    return one.view.state == "finished" and one.view.total >= one.spec.schedule.steps  # early stop is an end too
+
+
+def _train(one: Member, resident: "Resident", resume_stopped: bool, minutes: float) -> Iterator[tuple[str, Event]]:
+    ended = minutes and clock.is_over(one.store, minutes)  # the clock stopped it, and its files are still to be made
+    if _is_done(one) or (one.view.state == "stopped" and not (resume_stopped or ended)):
         return
-    if one.view.state == "stopped" and not resume_stopped:
-        return
+    engine = _engine()
     try:
-        for event in _engine().train(one.store, resident):
+        going = clock.train(one.store, minutes, resident, engine) if minutes else engine.train(one.store, resident)
+        for event in meter.metered(one.store, going):
             yield one.name, event
     except UserError as error:
         failed = Failed(step=one.view.step, text=str(error))

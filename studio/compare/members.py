@@ -87,10 +87,11 @@ def members(store: ExperimentStore) -> list[Member]:
 def groups(store: ExperimentStore) -> list[Group]:
     """The rows below the base, repeats gathered."""
     gathered: dict[str, list[Member]] = {}
+    timed = open_experiment(store).terms.budget == "minutes"
     for one in members(store):
         repeat = _REPEAT.fullmatch(one.name)
         repeated = gathered.get(repeat[1]) if repeat else None
-        if repeated and _apart_from_seed(repeated[0].spec) == _apart_from_seed(one.spec):
+        if repeated and apart_from_seed(repeated[0].spec, timed) == apart_from_seed(one.spec, timed):
             repeated.append(one)
         else:
             gathered[one.name] = [one]
@@ -106,9 +107,9 @@ def groups(store: ExperimentStore) -> list[Group]:
     ]
 
 
-def run_names(wanted: Iterable[str], repeats: int) -> list[list[str]]:
+def run_names(wanted: Iterable[str], repeats: int, used: Iterable[str] = ()) -> list[list[str]]:
     """Folder names that are free and differ even where case is ignored: a list for each wanted name, repeats last."""
-    taken = {BASE}
+    taken = {BASE, *(name.lower() for name in used)}
     named = []
     for text in wanted:
         stem = safe_name(text)
@@ -150,5 +151,9 @@ def newest_samples(view: RunView) -> int | None:
     return max(view.samples, default=None)
 
 
-def _apart_from_seed(spec: RunSpec) -> Mapping[str, Any]:
-    return spec.model_copy(update={"name": "", "seed": 0}).model_dump()
+def apart_from_seed(spec: RunSpec, timed: bool = False) -> Mapping[str, Any]:
+    """What repeats have in common: everything but name and seed, and where a clock ends the runs their steps."""
+    found = spec.model_copy(update={"name": "", "seed": 0}).model_dump()
+    if timed:
+        found["schedule"]["steps"] = 0
+    return found

@@ -1,5 +1,6 @@
 """An engine and an eye that are quick and exact, for the tests of the comparison."""
 
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -72,9 +73,13 @@ class ColourEye:
 
 
 class Engine:
-    """Trains nothing, and keeps the contract: whole checkpoints after each step, resumed from the last of them."""
+    """Trains nothing, and keeps the contract: whole checkpoints after each step, resumed from the last of them.
+
+    It hears sample, stop and discard before the next step, as the engine does. A step takes ``seconds``.
+    """
 
     def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
         self.done: list[tuple[str, int]] = []
         self.fails: dict[str, int] = {}
         self.stops: dict[str, int] = {}
@@ -85,6 +90,11 @@ class Engine:
         store.path.mkdir(exist_ok=True)
         with store.writing():
             yield from self._say(store, self._base(store, spec))
+
+    def extend(self, store: RunStore, steps: int) -> None:
+        spec = spec_from_toml(store.spec_text())
+        schedule = spec.schedule.model_copy(update={"steps": steps})
+        store.replace_spec(spec.model_copy(update={"schedule": schedule}).to_toml())
 
     def train(self, store: RunStore, resident: object) -> Iterator[Event]:
         if store.path.name in self.refuses:
@@ -117,21 +127,35 @@ class Engine:
             if self.fails.get(name) == step:
                 yield Failed(step=step - 1, text="It broke.", detail="here")
                 return
-            store.checkpoint_folder(step).mkdir(parents=True)
             self.done.append((name, step))
-            yield Step(step=step, loss=1 / step, lr=1e-4, grad_norm=1.0, seconds=0.5, memory=3_000_000_000)
-            yield Saved(step=step, path=f"checkpoints/{step:07d}")
-            if self.stops.get(name) == step:
+            took = self.seconds.get(name, 0.5)
+            self._save(store.checkpoint_folder(step), step, took)
+            yield Step(step=step, loss=1 / step, lr=1e-4, grad_norm=1.0, seconds=took, memory=3_000_000_000)
+            wishes = set(iter(store.take_wish, None))
+            if "discard" in wishes:
+                shutil.rmtree(store.path / "checkpoints")
                 yield Stopped(step=step)
                 return
-        yield self._sample(store, spec, total, self.paints.get(name, "red"))
+            if "sample" in wishes and step < total:
+                yield self._sample(store, spec, step, self.paints.get(name, "red"))
+            yield Saved(step=step, path=f"checkpoints/{step:07d}")
+            if self.stops.get(name) == step or ("stop" in wishes and step < total):
+                yield Stopped(step=step)
+                return
+        if total not in store.view().samples:
+            yield self._sample(store, spec, total, self.paints.get(name, "red"))
         yield Validated(step=total, loss=0.4)
         file = store.path / "exports" / f"{name}.safetensors"
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(bytes(9_000))
         usage = f"<lora:{name}:1>"
         yield Exported(step=total, format=KINDS[spec.method.kind], path=f"exports/{name}.safetensors", usage=usage)
-        yield Finished(step=total, seconds=0.5 * total)
+        yield Finished(step=total, seconds=self.seconds.get(name, 0.5) * total)
+
+    def _save(self, folder: Path, step: int, took: float) -> None:
+        folder.mkdir(parents=True)
+        place = {"step": step, "seconds": step * took}
+        (folder / "state.json").write_text(json.dumps({"place": place}), encoding="utf-8")
 
     def _sample(self, store: RunStore, spec: RunSpec, step: int, colour: str) -> Sampled:
         shutil.rmtree(store.sample_folder(step), ignore_errors=True)
