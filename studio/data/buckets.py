@@ -1,8 +1,33 @@
-"""The only file that knows which size a picture is trained at."""
+"""The only file that knows which size a picture is trained at, and which part of it that is."""
 
 import math
+from dataclasses import dataclass
+from typing import Final
 
 MAX_ASPECT = 2.0  # longer pictures are cropped to this
+
+Focus = tuple[float, float]  # (across, down), each 0..1 of the upright picture
+Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels of the upright picture
+CENTRE: Final[Focus] = (0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a picture is trained: ``size`` (width, height) in pixels, of its part ``box`` (left, top, right, bottom)."""
+
+    size: tuple[int, int]
+    box: Box
+
+    @property
+    def enlarged(self) -> float:
+        """How many times the part is stretched; 1 or less loses nothing of its sharpness."""
+        left, top, right, bottom = self.box
+        return max(self.size[0] / (right - left), self.size[1] / (bottom - top))
+
+    def cut(self, width: int, height: int) -> float:
+        """The share of a ``width`` x ``height`` picture that is never seen, 0..1."""
+        left, top, right, bottom = self.box
+        return 1 - (right - left) * (bottom - top) / (width * height)
 
 
 def bucket(width: int, height: int, resolution: int, step: int) -> tuple[int, int]:
@@ -18,10 +43,25 @@ def bucket(width: int, height: int, resolution: int, step: int) -> tuple[int, in
     return wide * step, tall * step
 
 
-def cover(width: int, height: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The centred part (left, top, right, bottom), in its own pixels, of a picture that fills ``size`` undistorted."""
+def cover(width: int, height: int, size: tuple[int, int], focus: Focus = CENTRE) -> Box:
+    """The part (left, top, right, bottom), in its own pixels, of a picture that fills ``size`` undistorted.
+
+    It lies around ``focus`` as far as the edges allow.
+    """
     wide, tall = size
     scale = min(width / wide, height / tall)
     across, down = wide * scale, tall * scale
-    left, top = round((width - across) / 2), round((height - down) / 2)
-    return left, top, max(left + 1, round((width + across) / 2)), max(top + 1, round((height + down) / 2))
+    x = min(max(width * focus[0] - across / 2, 0), max(width - across, 0))
+    y = min(max(height * focus[1] - down / 2, 0), max(height - down, 0))
+    left, top = min(round(x), width - 1), min(round(y), height - 1)
+    return left, top, max(left + 1, min(round(x + across), width)), max(top + 1, min(round(y + down), height))
+
+
+def fit(width: int, height: int, size: tuple[int, int], focus: Focus = CENTRE) -> Fit:
+    """`cover`, with the size that it fills."""
+    return Fit(size, cover(width, height, size, focus))
+
+
+def size_of(width: int, height: int, resolution: int, step: int, shaped: bool = True) -> tuple[int, int]:
+    """The size that a picture is trained at: its `bucket`, or a square where pictures are not ``shaped``."""
+    return bucket(width, height, resolution, step) if shaped else (resolution, resolution)

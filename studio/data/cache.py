@@ -15,14 +15,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from studio.data.buckets import bucket
-from studio.data.image import cells, open_mask, open_picture, pixels
-from studio.data.ledger import Ledger
-from studio.data.scan import DataSpec, Example
+from studio.data.buckets import Fit, fit, size_of
+from studio.data.image import Unreadable, cells, open_mask, open_picture, pixels
+from studio.data.ledger import Facts, Ledger
+from studio.data.names import listed
+from studio.data.scan import Example
+from studio.data.setting import DataSpec
 from studio.errors import DataError
 from studio.formats.tensors import save_tensors
 
-VERSION = "2"  # raise it when the meaning of a cached tensor changes
+VERSION = "3"  # raise it when the meaning of a cached tensor changes
 KEPT_AS = torch.float16  # off by 0.0002 of the spread of the starter's latents, bfloat16 by 0.0017 (measured)
 IN_MEMORY = 256 * 2**20  # bytes: 4096 pictures of 512 x 512 under SD 1's VAE, 1024 of 1024 x 1024
 ABANDONED = 600  # seconds after which a half written entry has no writer any more
@@ -126,36 +128,64 @@ def encode(
     cache: Cache,
     size: tuple[int, int] | None = None,
 ) -> Iterator[Encoded]:
-    """Yield each example encoded, from ``cache`` where it was kept before; an unreadable picture raises DataError.
+    """Yield each example encoded, from ``cache`` where it was kept before.
 
     A picture that was seen before is neither decoded nor, unless it was touched, read. ``size`` (width, height)
-    overrules the buckets.
+    overrules the buckets. Pictures that are unreadable raise one DataError that names them, when all others are done.
     """
     fingerprint = encoder.fingerprint()
     resolution = spec.resolution or encoder.resolution
     cache.sweep()
     ledger = Ledger(cache.folder)
+    broken: list[Example] = []
     try:
         for example in examples:
-            of = ledger.facts(example.path)
-            fitting = bucket(of.width, of.height, resolution, encoder.side_step) if spec.buckets else (resolution,) * 2
-            shape = size or fitting
-            flips = (False, True) if spec.flip else (False,)
-            entries = tuple(cache.entry(fingerprint, shape, flip, of.content) for flip in flips)
-            if not all(cache.shape(entry) for entry in entries):
-                picture = open_picture(_unchanged(example.path, of.content), example.path.name)
-                for flip, entry in zip(flips, entries, strict=True):
-                    if not cache.shape(entry):
-                        cache.put(entry, encoder.moments(pixels(picture, shape, flip).unsqueeze(0)).cpu())
+            try:
+                of = ledger.facts(example.path)
+                shape = size or size_of(of.width, of.height, resolution, encoder.side_step, spec.buckets)
+                fitting = fit(of.width, of.height, shape, example.focus)
+                entries = _views(example, spec, (of, fitting), cache, (fingerprint, encoder))
+            except Unreadable as error:
+                broken.append(example)
+                reason = error
+                continue
             *_, high, wide = cache.shape(entries[0])
-            masks = _masks(example, spec, (ledger, cache), shape, (high, wide))
+            masks = _masks(example, spec, (ledger, cache), fitting, (high, wide))
             yield Encoded(example, (high, wide), cache, entries, masks)
     finally:
         ledger.keep()
+    if len(broken) == 1:
+        raise reason
+    if broken:
+        raise Unreadable(refusal(listed(one.path.name for one in broken), len(broken)))
+
+
+def refusal(names: str, count: int) -> str:
+    """What is said when pictures cannot be trained on, and were not left out on purpose."""
+    many = "picture" if count == 1 else "pictures"
+    return f"{count} {many} cannot be used: {names}; mend or remove them, or name them in data.leave_out."
+
+
+def _views(
+    example: Example, spec: DataSpec, found: tuple[Facts, Fit], cache: Cache, by: tuple[str, PictureEncoder]
+) -> tuple[Path, ...]:
+    """Entries of the one or two views of a picture, made where they are missing."""
+    (of, fitting), (fingerprint, encoder) = found, by
+    flips = (False, True) if spec.flip else (False,)
+    behind = (spec.background.lower(),) if of.alpha else ()
+    key = (fingerprint, fitting.size, fitting.box, *behind)
+    entries = tuple(cache.entry(*key, flip, of.content) for flip in flips)
+    if not all(cache.shape(entry) for entry in entries):
+        picture = open_picture(_unchanged(example.path, of.content), example.path.name, spec.background)
+        for flip, entry in zip(flips, entries, strict=True):
+            if not cache.shape(entry):
+                view = pixels(picture, fitting.size, flip, example.focus)
+                cache.put(entry, encoder.moments(view.unsqueeze(0)).cpu())
+    return entries
 
 
 def _masks(
-    example: Example, spec: DataSpec, kept: tuple[Ledger, Cache], size: tuple[int, int], grid: tuple[int, int]
+    example: Example, spec: DataSpec, kept: tuple[Ledger, Cache], fitting: Fit, grid: tuple[int, int]
 ) -> tuple[Path, ...]:
     """Entries of the masks of the views, made where they are missing; none for a picture without one."""
     ledger, cache = kept
@@ -166,10 +196,10 @@ def _masks(
     content = ledger.facts(source).content
     picture = (of.width, of.height)
     flips = (False, True) if spec.flip else (False,)
-    entries = tuple(cache.entry("mask", spec.masks, picture, size, grid, flip, content) for flip in flips)
+    entries = tuple(cache.entry("mask", spec.masks, picture, fitting, grid, flip, content) for flip in flips)
     if not all(cache.shape(entry) for entry in entries):
         mask = open_mask(_unchanged(source, content), source.name, alpha=spec.masks == "alpha")
-        covered = cells(mask, picture, size, grid)
+        covered = cells(mask, picture, fitting.box, grid)
         if not covered.any():
             raise DataError(f"The mask of '{example.path.name}' hides all of it; paint white what is to be learnt.")
         for flip, entry in zip(flips, entries, strict=True):

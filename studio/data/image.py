@@ -2,88 +2,213 @@
 
 import contextlib
 import io
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageColor, ImageOps
 from torch import Tensor
 
-from studio.data.buckets import cover
+from studio.data.buckets import CENTRE, Box, Focus, cover
+from studio.data.names import shown
 from studio.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "TIFF", "GIF")
-BACKGROUND = (255, 255, 255)  # what shows through transparency
+MOST_PIXELS: Final = 89_478_485  # Pillow's own bound: 256 MB of RGB, beyond which it warns of a bomb
+MOST_BYTES: Final = 512 * 2**20  # of one file
+SRGB: Final = (b"sRGB", "sRGB".encode("utf-16-be"))  # how profiles of both versions call it
+TURNED: Final = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+BROKEN: Final = (
+    OSError, ValueError, TypeError, SyntaxError, NotImplementedError, EOFError, IndexError, KeyError, OverflowError,
+    MemoryError, ZeroDivisionError, AttributeError, struct.error, zlib.error, Image.DecompressionBombError,
+)  # fmt: skip
+"""What Pillow's decoders were seen to raise, or could, on files that are damaged."""
+
+
+class Unreadable(DataError):
+    """A file that is no picture, or a damaged one."""
+
+
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # `opened` looks itself, in any thread
+warnings.filterwarnings("ignore", module=r"PIL\..*", category=UserWarning)  # of damaged EXIF, which is done without
 
 
 @contextlib.contextmanager
-def _opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
+def opened(source: Path | bytes, name: str = "the picture") -> Iterator[Image.Image]:
     """The picture, of which nothing but the header need be read; whatever goes wrong becomes a DataError."""
-    name = source.name if isinstance(source, Path) else name
+    name = shown(source.name if isinstance(source, Path) else name)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(source if isinstance(source, Path) else io.BytesIO(source), formats=FORMATS) as raw:
-                yield raw
-    except (OSError, ValueError, SyntaxError, NotImplementedError, Warning, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"'{name}' cannot be read as a picture ({type(error).__name__}); replace or remove it."
+        if (source.stat().st_size if isinstance(source, Path) else len(source)) > MOST_BYTES:
+            raise Image.DecompressionBombError
+        with Image.open(source if isinstance(source, Path) else io.BytesIO(source), formats=FORMATS) as raw:
+            if raw.width * raw.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
+            yield raw
+    except BROKEN as error:
+        raise Unreadable(
+            f"'{name}' cannot be read as a picture ({type(error).__name__}: {_why(error)}); replace or remove it."
         ) from error
 
 
-def open_picture(source: Path | bytes, name: str = "the picture") -> Image.Image:
-    """Decode, turn as EXIF says, lay transparency on white, return RGB; raises DataError for what is unreadable."""
-    with _opened(source, name) as raw:
-        picture = ImageOps.exif_transpose(raw)
-        if is_transparent(picture):
-            rgba = picture.convert("RGBA")
-            picture = Image.new("RGBA", rgba.size, (*BACKGROUND, 255))
-            picture.alpha_composite(rgba)
-        return _eight_bit(picture).convert("RGB")
+def _why(error: BaseException) -> str:
+    """What went wrong, in a few words that a person knows."""
+    if isinstance(error, Image.DecompressionBombError):
+        return f"it is larger than {MOST_PIXELS / 1e6:.0f} million pixels or {MOST_BYTES / 2**20:.0f} MB"
+    if isinstance(error, FileNotFoundError | PermissionError):
+        return "it is gone" if isinstance(error, FileNotFoundError) else "you have no right to read it"
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "its content is no picture of a kind that is read here"
+    if "truncated" in str(error).lower() or isinstance(error, EOFError):
+        return "its end is missing"
+    return "it is damaged"
+
+
+def open_picture(source: Path | bytes, name: str = "the picture", background: str = "white") -> Image.Image:
+    """Decode, turn as EXIF says, bring colours to sRGB, lay transparency on ``background``, return RGB.
+
+    Raises DataError for what is unreadable.
+    """
+    with opened(source, name) as raw:
+        return flat(upright(raw), background)
 
 
 def open_mask(source: Path | bytes, name: str = "the mask", alpha: bool = False) -> Image.Image:
     """Decode and turn as a picture is, and return its lightness, or its ``alpha``, as L; raises DataError."""
-    with _opened(source, name) as raw:
-        picture = ImageOps.exif_transpose(raw)
-        return picture.convert("RGBA").getchannel("A") if alpha else _eight_bit(picture).convert("L")
+    with opened(source, name) as raw:
+        picture = upright(raw)
+        return _with_alpha(picture).getchannel("A") if alpha else _eight_bit(picture).convert("L")
 
 
 def facts(source: Path | bytes, name: str = "the picture") -> tuple[int, int, bool]:
     """Width, height, and whether it may be transparent, from the header alone; raises DataError."""
-    with _opened(source, name) as raw:
-        wide, high = raw.size
-        turned = raw.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-        return (high, wide, is_transparent(raw)) if turned else (wide, high, is_transparent(raw))
+    with opened(source, name) as raw:
+        return (*upright_size(raw), is_transparent(raw))
+
+
+def upright_size(raw: Image.Image) -> tuple[int, int]:
+    """Width and height of an opened picture as it will be after `upright`, from its header."""
+    wide, high = raw.size
+    turned = raw.format != "TIFF" and orientation(raw) in TURNED  # Pillow turns a TIFF itself, its size beforehand
+    return (high, wide) if turned else (wide, high)
+
+
+def orientation(raw: Image.Image) -> int:
+    """What EXIF says of how the camera was held, 1..8; 1 where it says nothing, or nothing that can be read."""
+    try:
+        said = raw.getexif().get(ExifTags.Base.Orientation, 1)
+    except BROKEN:
+        return 1
+    return said if isinstance(said, int) and 1 <= said <= 8 else 1
+
+
+def upright(raw: Image.Image) -> Image.Image:
+    """Decode the first frame and turn it as EXIF says; damaged EXIF is done without."""
+    raw.load()
+    turn = 1 if raw.format == "TIFF" else orientation(raw)
+    if turn != 1:
+        with contextlib.suppress(*BROKEN):
+            ImageOps.exif_transpose(raw, in_place=True)
+    return raw
+
+
+def flat(picture: Image.Image, background: str = "white") -> Image.Image:
+    """RGB in sRGB of any mode, with ``background`` where it shows through."""
+    if not is_transparent(picture):
+        return _in_srgb(_eight_bit(picture))
+    profile = picture.info.get("icc_profile")
+    rgba = _with_alpha(picture)
+    canvas = Image.new("RGB", rgba.size, ImageColor.getrgb(background)[:3])
+    colours = rgba.convert("RGB")
+    colours.info["icc_profile"] = profile
+    canvas.paste(_in_srgb(colours), mask=rgba.getchannel("A"))
+    return canvas
 
 
 def is_transparent(picture: Image.Image) -> bool:
     """True when the picture has an alpha channel or a colour that stands for nothing."""
-    return picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
+    return picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info
+
+
+def _with_alpha(picture: Image.Image) -> Image.Image:
+    """RGBA of any mode."""
+    nothing = picture.info.get("transparency")
+    if picture.mode.startswith(("I", "F")):
+        deep = np.asarray(picture)
+        rgba = _eight_bit(picture).convert("RGBA")
+        if isinstance(nothing, int):
+            rgba.putalpha(Image.fromarray(np.where(deep == nothing, 0, 255).astype(np.uint8)))
+        return rgba
+    steps = {"La": "LA", "RGBa": "RGBA"}
+    return picture.convert(steps.get(picture.mode, "RGBA")).convert("RGBA")
 
 
 def _eight_bit(picture: Image.Image) -> Image.Image:
-    if not picture.mode.startswith("I"):
+    """Grey of 16 or 32 bits, whole or broken numbers, as L; every other mode as it is."""
+    if not picture.mode.startswith(("I", "F")):
         return picture
-    return Image.fromarray((np.asarray(picture).astype(np.float64) / 257).clip(0, 255).astype(np.uint8))  # 16-bit grey
+    deep = np.asarray(picture)
+    if deep.dtype == np.uint16 or picture.mode.startswith("I;16"):
+        return Image.fromarray((deep >> 8).astype(np.uint8))
+    values = np.nan_to_num(deep.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    most = float(values.max(initial=0.0))
+    white = next((limit for limit in (1.0, 255.0, 65535.0) if most <= limit), most)  # the narrowest usual scale
+    if picture.mode == "I" and most <= 1:
+        white = 255.0
+    return Image.fromarray((values.clip(0, white) * (255 / white)).astype(np.uint8))
 
 
-def pixels(picture: Image.Image, size: tuple[int, int], flip: bool = False) -> Tensor:
-    """Crop to the shape of ``size`` (width, height), resize, and return (3, height, width) float32 in -1..1."""
-    part = picture.crop(cover(*picture.size, size)).resize(size, Image.Resampling.LANCZOS)
+def _in_srgb(picture: Image.Image) -> Image.Image:
+    """RGB, by the picture's own colour profile where it has one that can be read."""
+    profile = picture.info.get("icc_profile")
+    if picture.mode == "LAB":
+        return _transformed(picture, ImageCms.createProfile("LAB")) or picture.convert("L").convert("RGB")
+    if profile and not any(name in profile[:1024] for name in SRGB) and picture.mode in ("RGB", "CMYK", "L"):
+        found = _transformed(picture, io.BytesIO(profile))
+        if found is not None:
+            return found
+    return picture.convert("RGB")
+
+
+def _transformed(picture: Image.Image, profile: Any) -> Image.Image | None:
+    try:
+        made = ImageCms.profileToProfile(picture, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, *BROKEN):  # a profile for other colours than the picture has, or a damaged one
+        return None
+    return made
+
+
+def cropped(picture: Image.Image, size: tuple[int, int], focus: Focus = CENTRE) -> Image.Image:
+    """The part of ``picture`` around ``focus`` that has the shape of ``size`` (width, height), brought to that size."""
+    return picture.crop(cover(*picture.size, size, focus)).resize(size, Image.Resampling.LANCZOS)
+
+
+def pixels(picture: Image.Image, size: tuple[int, int], flip: bool = False, focus: Focus = CENTRE) -> Tensor:
+    """`cropped`, mirrored where told, as (3, height, width) float32 in -1..1."""
+    part = cropped(picture, size, focus)
     if flip:
         part = ImageOps.mirror(part)
     return torch.from_numpy(np.array(part, dtype=np.float32)).permute(2, 0, 1) / 127.5 - 1
 
 
-def cells(mask: Image.Image, picture: tuple[int, int], size: tuple[int, int], grid: tuple[int, int]) -> Tensor:
+def cells(mask: Image.Image, picture: tuple[int, int], box: Box, grid: tuple[int, int]) -> Tensor:
     """The share of each latent cell that ``mask`` covers, (1, 1, h, w) float32 in 0..1.
 
-    ``picture`` is the (width, height) of the picture that it belongs to, ``size`` what that is brought to by `pixels`,
+    ``picture`` is the (width, height) of the picture that it belongs to, ``box`` the part of that which is trained,
     ``grid`` the (h, w) of its latent.
     """
-    whole = mask if mask.size == picture else mask.resize(picture, Image.Resampling.BILINEAR)
-    part = whole.crop(cover(*picture, size)).resize((grid[1], grid[0]), Image.Resampling.BOX)
+    part = cropped_mask(mask, picture, box, (grid[1], grid[0]))
     return torch.from_numpy(np.array(part, dtype=np.float32))[None, None] / 255
+
+
+def cropped_mask(mask: Image.Image, picture: tuple[int, int], box: Box, size: tuple[int, int]) -> Image.Image:
+    """The part ``box`` of a picture (width, height) in its ``mask``, which may be of another size, brought to ``size``.
+
+    What a pixel of it says is the share that is covered.
+    """
+    whole = mask if mask.size == picture else mask.resize(picture, Image.Resampling.BILINEAR)
+    return whole.crop(box).resize(size, Image.Resampling.BOX)

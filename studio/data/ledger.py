@@ -3,11 +3,13 @@
 import contextlib
 import hashlib
 import json
+import os
 import time
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from studio.data.image import facts
+from studio.data.image import MOST_BYTES, Unreadable, facts
+from studio.data.names import shown
 from studio.disk import write_text
 
 SETTLED = 2.0  # seconds: a file that was younger when it was noted may since have changed within one tick of its clock
@@ -49,12 +51,17 @@ class Ledger:
         """
         path = path.absolute()
         known = self._folder(path.parent)
-        state = path.stat()
+        try:
+            state = path.stat()
+        except OSError as error:
+            raise Unreadable(
+                f"'{shown(path.name)}' cannot be read ({error.strerror}); replace or remove it."
+            ) from error
         noted = known.get(path.name)
         settled = noted and noted.noted - noted.changed / 1e9 > SETTLED
         if noted is None or not settled or (noted.bytes, noted.changed) != (state.st_size, state.st_mtime_ns):
             now = time.time()
-            content = path.read_bytes()
+            content = _read(path, state.st_size)
             found = facts(content, path.name)
             digest = hashlib.sha256(content).hexdigest()
             noted = known[path.name] = _Noted(state.st_size, state.st_mtime_ns, now, digest, *found)
@@ -78,4 +85,14 @@ class Ledger:
         return self._folders[folder]
 
     def _file(self, folder: Path) -> Path:
-        return self._place / f"{hashlib.sha256(str(folder).encode()).hexdigest()[:40]}.json"
+        return self._place / f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:40]}.json"
+
+
+def _read(path: Path, size: int) -> bytes:
+    """All of a file that is not too large to be a picture; raises DataError."""
+    if size > MOST_BYTES:
+        raise Unreadable(f"'{shown(path.name)}' is larger than {MOST_BYTES // 2**20} MB; make it smaller or remove it.")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Unreadable(f"'{shown(path.name)}' cannot be read ({error.strerror}); replace or remove it.") from error

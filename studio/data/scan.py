@@ -1,34 +1,46 @@
-"""The only file that knows how pictures and captions are found in a folder."""
+"""The only file that knows which pictures of a folder are trained on, with what, and which are held back."""
 
-import re
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from studio import starter
+from studio.data.buckets import CENTRE, Focus
+from studio.data.crop import focuses
+from studio.data.listing import ENDINGS, Listing, listing
+from studio.data.names import key, listed, relative, repeats_of
 from studio.data.setting import DataSpec
+from studio.data.sidecar import CAPTION_ENDINGS, read_caption, read_table, read_words
 from studio.errors import DataError
 
-ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
-CAPTION_ENDINGS = (".txt", ".caption")
+__all__ = [
+    "CAPTION_ENDINGS", "ENDINGS", "DataSpec", "Dataset", "Example", "dataset", "read_caption", "resolve_folder", "scan",
+]  # fmt: skip
 HOLD_BACK = 6  # of an own folder, one picture in six is kept back to judge by ...
 HOLD_FROM = 5  # ... when it holds at least this many
 
 
 @dataclass(frozen=True)
 class Example:
-    """One picture with its caption and its mask (None where there is none)."""
+    """One picture with its caption and its mask (None where there is none).
+
+    An epoch shows it ``repeats`` times; its crop lies around ``focus``, (across, down) in 0..1 of the upright picture.
+    """
 
     path: Path
     caption: str | None
     mask: Path | None = None
+    repeats: int = 1
+    focus: Focus = CENTRE
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The pictures to train on and those held back to judge by."""
+    """The pictures to train on and those held back to judge by; ``unusable`` names what cannot be either."""
 
     train: tuple[Example, ...]
     held_out: tuple[Example, ...]
+    unusable: tuple[str, ...] = ()
 
 
 def resolve_folder(folder: str) -> Path:
@@ -46,62 +58,83 @@ def resolve_folder(folder: str) -> Path:
 
 
 def scan(folder: Path) -> tuple[Example, ...]:
-    """Every picture under ``folder`` with its caption, in the natural order of names; hidden files are left out."""
-    files = (path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
-    shown = (p for p in files if not any(part.startswith(".") for part in p.relative_to(folder).parts) and p.is_file())
-    return tuple(Example(path, read_caption(path)) for path in sorted(shown, key=_natural))
+    """Every picture under ``folder`` with its caption, in the natural order of names; hidden files are left out.
+
+    A mask beside a picture is its mask and no picture. Raises DataError for a caption that is no text.
+    """
+    return examples(folder, listing(folder))
 
 
-def read_caption(picture: Path) -> str | None:
-    """The caption beside ``picture`` (name.txt or name.caption) on one line, or None."""
-    for ending in CAPTION_ENDINGS:
-        path = picture.with_suffix(ending)
-        if path.is_file():
-            data = path.read_bytes()
-            for encoding in ("utf-8-sig", "gb18030"):
-                try:
-                    return " ".join(data.decode(encoding).split())
-                except UnicodeDecodeError:
-                    continue
-            raise DataError(f"The caption '{path}' is not readable text; save it as UTF-8.")
-    return None
+def examples(folder: Path, found: Listing) -> tuple[Example, ...]:
+    """The pictures of a `listing` of ``folder``, with what is known of each."""
+    tables = table_captions(found)
+    focus = focuses(folder)
+    made = []
+    for path in found.pictures:
+        beside = found.captions.get(path)
+        caption = read_words(beside).text if beside else tables.get(path)
+        name = relative(path, folder)
+        times = repeats_of(name.split("/")[:-1])
+        made.append(Example(path, caption, found.masks.get(path), times, focus.get(key(name), CENTRE)))
+    return tuple(made)
+
+
+def table_captions(found: Listing) -> dict[Path, str]:
+    """What metadata.jsonl and metadata.csv say of the pictures; a caption beside a picture comes before."""
+    said: dict[Path, str] = {}
+    for path in found.tables:
+        captions = read_table(path).captions
+        for picture in found.pictures if captions else ():
+            name = key(relative(picture, path.parent))
+            if name in captions:
+                said[picture] = captions[name]
+    return said
 
 
 def dataset(spec: DataSpec) -> Dataset:
     """The pictures of ``spec``, split; raises DataError when there is nothing to train on."""
     folder = resolve_folder(spec.folder)
-    found = _pictures(folder, spec)
+    looked = listing(folder)
+    out = {key(name) for name in spec.leave_out}
+    found = _used(folder, examples(folder, looked), spec, out)
+    unusable = tuple(name for name in (relative(path, folder) for path in looked.left) if key(name) not in out)
     if not found:
-        raise DataError(f"'{spec.folder}' holds no pictures; add PNG, JPEG or WebP files to it.")
+        others = f" that can be used ({listed(unusable)} cannot)" if unusable else ""
+        raise DataError(f"'{spec.folder}' holds no pictures{others}; add PNG, JPEG or WebP files to it.")
     if spec.masks == "file" and not any(example.mask for example in found):
         raise DataError(f"'{spec.folder}' holds no mask; put name-mask.png beside name, or set data.masks to off.")
-    if spec.held_out or spec.folder in starter.HELD_OUT:
-        held = _pictures(resolve_folder(spec.held_out) if spec.held_out else starter.HELD_OUT[spec.folder], spec)
-        judged = {example.path.resolve() for example in held}
-        train = tuple(example for example in found if example.path.resolve() not in judged)
-        if not train:
-            raise DataError(f"Every picture of '{spec.folder}' is held out; leave some to train on.")
-        return Dataset(train, held)
-    if len(found) < HOLD_FROM:
-        return Dataset(found, ())
-    held = found[HOLD_BACK - 1 :: HOLD_BACK] or found[-1:]
-    return Dataset(tuple(example for example in found if example not in held), held)
+    held = _chosen(folder, found, spec)
+    place = resolve_folder(spec.held_out) if spec.held_out else starter.HELD_OUT.get(spec.folder)
+    if place:
+        held = (*held, *(one for one in scan(place) if key(relative(one.path, folder)) not in out))
+    elif not held and len(found) >= HOLD_FROM:
+        held = found[HOLD_BACK - 1 :: HOLD_BACK] or found[-1:]
+    judged = {one.path.resolve() if place else one.path for one in held}
+    train = tuple(one for one in found if (one.path.resolve() if place else one.path) not in judged)
+    if not train:
+        raise DataError(f"Every picture of '{spec.folder}' is held out; leave some to train on.")
+    return Dataset(train, held, unusable)
 
 
-def _pictures(folder: Path, spec: DataSpec) -> tuple[Example, ...]:
-    """The pictures of a folder; where masks are files, each with its own, which is then no picture itself."""
-    found = scan(folder)
-    if spec.masks != "file":
-        return found
-    paths = {example.path for example in found}
-    beside = {path: path.with_name(f"{path.stem}-mask.png") for path in paths}
-    masks = paths & set(beside.values())
-    return tuple(
-        replace(example, mask=beside[example.path] if beside[example.path] in masks else None)
-        for example in found
-        if example.path not in masks
-    )
+def held_names(spec: DataSpec) -> tuple[str, ...]:
+    """The pictures of the folder itself that ``spec`` holds back, as data.hold_back names them; raises DataError."""
+    folder = resolve_folder(spec.folder)
+    return tuple(relative(one.path, folder) for one in dataset(spec).held_out if one.path.is_relative_to(folder))
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.split(r"(\d+)", str(path))]
+def _used(folder: Path, found: Sequence[Example], spec: DataSpec, out: set[str]) -> tuple[Example, ...]:
+    used = (one for one in found if not out or key(relative(one.path, folder)) not in out)
+    return tuple(used) if spec.repeats else tuple(_once(one) for one in used)
+
+
+def _once(one: Example) -> Example:
+    return Example(one.path, one.caption, one.mask, 1, one.focus)
+
+
+def _chosen(folder: Path, found: Sequence[Example], spec: DataSpec) -> tuple[Example, ...]:
+    """What data.hold_back names; raises DataError for a name that is not there."""
+    wanted = {key(name): name for name in spec.hold_back}
+    held = tuple(one for one in found if wanted and wanted.pop(key(relative(one.path, folder)), None) is not None)
+    if wanted:
+        raise DataError(f"data.hold_back names {listed(wanted.values())}, which is not used from '{spec.folder}'.")
+    return held

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from pydantic import Field
+from PIL import ImageColor
+from pydantic import Field, field_validator
 
 from studio import starter
 from studio.section import Section
@@ -13,8 +14,14 @@ class DataSpec(Section):
 
     folder: str = "corgi"
     """Folder of pictures with captions beside them (name.txt), or an embedded example: `corgi`, `starter-style`."""
+    leave_out: tuple[str, ...] = ()
+    """Pictures that are not used, by their names in the folder, such as sub/a.jpg; what cannot be read must be here."""
     held_out: str = ""
     """Folder of pictures to judge by, never trained on; empty keeps back one in six of your own."""
+    hold_back: tuple[str, ...] = ()
+    """Pictures of the folder to judge by, by their names in it; where any is named, exactly these and no one in six."""
+    repeats: bool = True
+    """Show each picture of a folder named N_name N times an epoch, as kohya's scripts do; off shows each once."""
     trigger: str = Field("sks", max_length=60)
     """The word that will call the subject or style; empty leaves captions as they are, for a fine-tune on many."""
     class_word: str = Field("", max_length=60)
@@ -46,8 +53,19 @@ class DataSpec(Section):
     """
     template_for: Literal["all", "uncaptioned"] = "all"
     """Put the sentences around every picture's caption, or use them only for pictures that have no caption."""
+    background: str = "white"
+    """What shows through transparent pixels: a colour by name, or as #rrggbb."""
     masks: Literal["off", "file", "alpha"] = "off"
     """Learn mostly what a mask shows: white in name-mask.png beside name, or what of a picture is not transparent."""
+
+    @field_validator("background")
+    @classmethod
+    def _a_colour(cls, value: str) -> str:
+        try:
+            ImageColor.getrgb(value)
+        except ValueError as error:
+            raise ValueError("it must be a colour such as white, black or #808080") from error
+        return value
 
     def completed(self) -> "DataSpec":
         """With what an embedded example knows of itself filled in."""

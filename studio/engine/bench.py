@@ -9,7 +9,9 @@ import torch
 from studio.data import prior
 from studio.data.cache import Cache, Encoded, encode
 from studio.data.caption import caption, with_trigger
+from studio.data.gate import gate
 from studio.data.order import batch as batch_of
+from studio.data.order import grouped
 from studio.data.scan import Example, dataset
 from studio.engine.ahead import Ahead
 from studio.engine.draw import caption_rng, draw, fixed_draw
@@ -56,6 +58,9 @@ class Bench:
         """Encode the pictures, or take them from the cache."""
         found = dataset(self.spec.data)
         total = len(found.train) + len(found.held_out)
+        for looked in gate(found, self.spec.data, self.cache):
+            if total > TOLD and not looked % -(-total // TOLD):  # still nothing encoded, but not silent
+                yield Progress(stage="caching", done=0, total=total)
         self.train: list[Encoded] = []
         self.held_out: list[Encoded] = []
         for goal, examples in ((self.train, found.train), (self.held_out, found.held_out)):
@@ -68,11 +73,9 @@ class Bench:
             raise DataError(
                 "No picture has an alpha channel to be its mask; save them with one, or set data.masks off."
             )
-        shapes: dict[tuple[int, int], list[int]] = {}
-        for index, encoded in enumerate(self.train):
-            shapes.setdefault(encoded.shape, []).append(index)
-        self.buckets = [shapes[shape] for shape in sorted(shapes)]
-        yield from self._fill_prior(sorted(shapes))
+        shapes = [encoded.shape for encoded in self.train]
+        self.buckets = grouped(shapes, [encoded.example.repeats for encoded in self.train])
+        yield from self._fill_prior(sorted(set(shapes)))
 
     def _fill_prior(self, shapes: Sequence[tuple[int, int]]) -> Iterator[Event]:
         """Draw the class images that are missing, with the untouched base, and encode all of them."""

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as some
 
-from studio.data.order import batch, plan
+from studio.data.order import batch, grouped, plan, steps_per_epoch
 
 COUNTS = some.lists(some.integers(1, 9), min_size=1, max_size=4)
 
@@ -29,6 +29,22 @@ def test_an_epoch_shows_each_example_once_in_batches_of_one_shape(
     for bucket in buckets:
         sizes = [len(one) for one in shown if set(one) <= set(bucket)]
         assert max(sizes) - min(sizes) <= 1
+
+
+@given(some.lists(some.integers(1, 5), min_size=1, max_size=12), some.integers(1, 5), some.integers(0, 99))
+def test_an_epoch_shows_each_example_as_often_as_it_is_repeated(repeats: list[int], size: int, seed: int) -> None:
+    shapes = [(index % 3, 1) for index in range(len(repeats))]
+    buckets = grouped(shapes, repeats)
+    per_epoch = int(steps_per_epoch(buckets, size))
+    shown = [batch(buckets, size, seed, place) for place in range(per_epoch)]
+    assert Counter(index for one in shown for index in one) == Counter(dict(enumerate(repeats)))
+    assert all(len({shapes[index] for index in one}) == 1 for one in shown)
+    assert steps_per_epoch(buckets, size, 2) == per_epoch / 2
+
+
+def test_copies_of_a_repeated_picture_share_no_batch_where_that_can_be() -> None:
+    buckets = grouped([0] * 8, [5] * 8)
+    assert all(len(set(batch(buckets, 4, 7, place))) == 4 for place in range(10))
 
 
 def test_the_order_is_a_function_of_seed_and_turn() -> None:

@@ -51,7 +51,10 @@ def test_hidden_and_foreign_files_are_left_out(tmp_path: Path, put: Callable[...
         (b"\xef\xbb\xbfa red dog\r\n", "a red dog"),
         ("一只红色的狗".encode("gbk"), "一只红色的狗"),
         ("一只红色的狗".encode(), "一只红色的狗"),
-        (b"  a\tred\n\n dog \n", "a red dog"),
+        (b"  a\tred \n\n dog\x00 \n", "a red\ndog"),
+        ("a red dog".encode("utf-16"), "a red dog"),
+        ("a red dog".encode("utf-16-be"), "a red dog"),
+        ("un café, déjà vu".encode("cp1252"), "un café, déjà vu"),
         (b"", ""),
     ],
 )
@@ -63,7 +66,7 @@ def test_captions(put: Callable[..., Path], content: bytes, text: str) -> None:
 
 def test_a_caption_that_is_no_text_is_named(put: Callable[..., Path]) -> None:
     with pytest.raises(DataError, match=r"b\.txt.*save it as UTF-8"):
-        read_caption(put("b.png", "red".encode("utf-16")))
+        read_caption(put("b.png", b"\xff\xfe\x00"))
 
 
 @pytest.mark.parametrize(("count", "held"), [(1, 0), (4, 0), (5, 1), (6, 1), (11, 1), (12, 2), (30, 5)])
