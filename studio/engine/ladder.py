@@ -17,6 +17,10 @@ T = TypeVar("T", Batch, Draw)
 EIGHT_BIT_OF = {"adamw": "adamw8bit", "lion": "lion8bit"}
 
 
+class Full(RuntimeError):
+    """The device of some rank was full in a step; every rank of the run raises it, at the same point."""
+
+
 @dataclass(frozen=True)
 class Rung:
     """A way to need less memory: its ``name``, the ``settings`` (nested) that it lays over the spec, the ``reason``."""
@@ -33,14 +37,19 @@ class Rung:
 def is_out_of_memory(error: BaseException) -> bool:
     """True for a full device; a CPU's failed allocation is a plain RuntimeError, told by its text alone."""
     text = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text or "out of memory" in text
+    return (
+        isinstance(error, Full | torch.OutOfMemoryError) or "can't allocate memory" in text or "out of memory" in text
+    )
 
 
 def next_rung(spec: RunSpec, plan: Plan, hw: Hardware, updating: bool) -> Rung | None:
     """The next way to need less memory, None at the end of the ladder; pure.
 
-    ``updating`` says that the optimizer's own update found no room, where less activations would not help.
+    ``updating`` says that the optimizer's own update found no room, where less activations would not help. A step
+    fused into the backward pass happens amid activations, and takes no batch in parts.
     """
+    fused = spec.optim.fused_backward
+    updating = updating and not fused
     if not plan.gradient_checkpointing and not updating:
         text = "The device was full; activations are now computed twice instead of kept (gradient checkpointing)."
         return Rung("gradient checkpointing", {"machine": {"gradient_checkpointing": True}}, text)
@@ -49,7 +58,7 @@ def next_rung(spec: RunSpec, plan: Plan, hw: Hardware, updating: bool) -> Rung |
         text = f"The device was full; {smaller} takes over from {plan.optimizer}, whose memory of gradients is dropped."
         return Rung("8-bit optimizer", {"optim": {"name": smaller}}, text)
     together = spec.schedule.batch_size * (2 if spec.data.class_images else 1)
-    if plan.split < together and not updating:
+    if plan.split < together and not updating and not fused:
         parts = min(together, plan.split * 2)
         text = f"The device was full; each batch now passes in {parts} parts that add up to the same gradient."
         return Rung("smaller batch", {"machine": {"split": parts}}, text)

@@ -3,17 +3,18 @@
 import contextlib
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from studio.errors import CrucibleError
 from studio.families.base import DTYPES
 from studio.hardware import Hardware, Plan, probe
 
 T = TypeVar("T")
+TOGETHER = 2**23  # numbers that ranks add up in one call: 32 MiB
 
 
 @functools.cache
@@ -64,21 +65,57 @@ class Machine:
         """How many processes train together."""
         return int(self._accelerator.num_processes)
 
-    def wrap(self, learner: nn.Module, partial: bool = False) -> Any:
-        """The learner itself, or in DistributedDataParallel when there are several ranks.
+    def join(self, live: Iterable[nn.Parameter]) -> None:
+        """Begin with rank 0's ``live`` on every rank, and take the room that adding up its gradients will need.
 
-        ``partial`` says that a step may leave parameters without a gradient; looking for them costs a little each step.
+        Ranks add up when a step's last gradient is there, and not within its backward pass as
+        DistributedDataParallel does: so a rank that runs out of memory anywhere in it keeps none of the others waiting.
         """
-        from accelerate.utils import DistributedDataParallelKwargs
+        self._live = list(live)
+        self._given = [True] * len(self._live)
+        if self.world == 1:
+            return
+        self._room = torch.empty(TOGETHER, dtype=torch.float32, device=self.device)
+        for parameter in self._live:
+            distributed.broadcast(_flat(parameter.data), 0)
 
-        self._accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=partial)
-        return self._accelerator.prepare_model(learner, device_placement=False)
+    def complete(self) -> None:
+        """After a step's gradients: noughts where this rank has none, so that adding up needs no more memory."""
+        if self.world == 1:
+            return
+        self._given = [parameter.grad is not None for parameter in self._live]
+        for parameter, given in zip(self._live, self._given, strict=True):
+            if not given:
+                parameter.grad = torch.zeros_like(parameter)
 
-    def unsynchronised(self, wrapped: Any, last: bool) -> contextlib.AbstractContextManager[Any]:
-        """While batches accumulate, gradients stay here; the last batch's backward exchanges them."""
-        if last or self.world == 1:
-            return contextlib.nullcontext()
-        return wrapped.no_sync()
+    def mean_gradients(self) -> None:
+        """The mean over all ranks in the place of each gradient; none where no rank has one. Needs ``complete``."""
+        if self.world == 1:
+            return
+        given = torch.tensor(self._given, dtype=torch.int32, device=self.device)
+        distributed.all_reduce(given, distributed.ReduceOp.MAX)
+        pieces: list[Tensor] = []
+        for parameter, anywhere in zip(self._live, given.tolist(), strict=True):
+            if not anywhere:
+                parameter.grad = None
+                continue
+            for piece in _flat(parameter.grad).split(TOGETHER):
+                if sum(map(len, pieces)) + len(piece) > TOGETHER:
+                    self._add_up(pieces)
+                    pieces = []
+                pieces.append(piece)
+        self._add_up(pieces)
+
+    def _add_up(self, pieces: list[Tensor]) -> None:
+        """Mean over ranks of flat pieces that have room together, in float32, in their place."""
+        if not pieces:
+            return
+        sizes = [len(piece) for piece in pieces]
+        whole = self._room[: sum(sizes)]
+        torch._foreach_copy_(whole.split(sizes), pieces)
+        distributed.all_reduce(whole)
+        whole /= self.world
+        torch._foreach_copy_(pieces, whole.split(sizes))
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """The plan's compute precision."""
@@ -91,6 +128,14 @@ class Machine:
             return value
         reduced: Tensor = self._accelerator.reduce(torch.tensor(value, device=self.device), reduction="mean")
         return float(reduced)
+
+    def most(self, value: int) -> int:
+        """The greatest ``value`` of any rank."""
+        if self.world == 1:
+            return value
+        found = torch.tensor(value, device=self.device)
+        distributed.all_reduce(found, distributed.ReduceOp.MAX)
+        return int(found)
 
     def agree(self, value: Any) -> Any:
         """Rank 0's ``value`` on every rank."""
@@ -119,3 +164,10 @@ class Machine:
     def wait(self) -> None:
         """Go on when every rank is here."""
         self._accelerator.wait_for_everyone()
+
+
+def _flat(tensor: Tensor) -> Tensor:
+    """The same memory as one row, whatever the order of its dimensions there."""
+    if tensor.is_contiguous():
+        return tensor.view(-1)
+    return tensor.as_strided((tensor.numel(),), (1,))  # channels last: dense, but in another order

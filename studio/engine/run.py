@@ -1,8 +1,9 @@
 """The only file that begins, carries out and extends runs, and keeps in the store what they say."""
 
+import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from studio.engine.course import Run, is_out_of_memory
@@ -121,23 +122,34 @@ def baseline(store: RunStore, spec: RunSpec, resident: Resident, used: Used | No
 
 
 def _recorded(store: RunStore, machine: Machine, events: Iterator[Event]) -> Iterator[Event]:
-    """Keep every event in the store (on rank 0), and turn what is raised into a Failed event."""
+    """Keep every event in the store, on rank 0, and turn what is raised into a Failed event, on any rank."""
     if not machine.main:
-        yield from events
+        yield from _ending(events, lambda failed: _tell(machine.rank, failed))
         return
     store.path.mkdir(parents=True, exist_ok=True)
     with store.writing():
-        step = 0
-        try:
-            for event in events:
-                step = getattr(event, "step", step)
-                store.append(event)
-                yield event
-        except Exception as error:  # the outer wall of a run: whatever happens is said, and the folder stays whole
-            code = error.exit_code if isinstance(error, CrucibleError) else 1
-            failed = Failed(step=step, text=_explain(error), detail=traceback.format_exc(), code=code)
-            store.append(failed)
-            yield failed
+        for event in _ending(events):
+            store.append(event)
+            yield event
+
+
+def _ending(events: Iterator[Event], heard: Callable[[Failed], None] = lambda _: None) -> Iterator[Event]:
+    """The events, and behind them what is raised: whatever happens is said, and the folder stays whole."""
+    step = 0
+    try:
+        for event in events:
+            step = getattr(event, "step", step)
+            yield event
+    except Exception as error:  # the outer wall of a run
+        code = error.exit_code if isinstance(error, CrucibleError) else 1
+        failed = Failed(step=step, text=_explain(error), detail=traceback.format_exc(), code=code)
+        heard(failed)
+        yield failed
+
+
+def _tell(rank: int, failed: Failed) -> None:
+    """Rank 0 keeps no word of what ends another rank, but that it is gone: so that one says it here."""
+    print(f"{failed.detail}process {rank}: {failed.text}", file=sys.stderr, flush=True)
 
 
 def _explain(error: Exception) -> str:
