@@ -245,11 +245,12 @@ def test_at_the_end_of_the_ladder_stands_the_error_and_the_run_can_go_on(
 
 
 @pytest.mark.parametrize(("world", "doing"), [(2, "step"), (1, "")])
-def test_several_ranks_and_other_work_than_steps_do_not_climb(world: int, doing: str, spec: Make) -> None:
+def test_what_one_of_several_ranks_alone_knows_and_other_work_than_steps_do_not_climb(
+    world: int, doing: str, spec: Make
+) -> None:
     plan = decide(WORKS, spec("lora").machine, "adamw")
-    run = SimpleNamespace(
-        doing=doing, spec=spec("lora"), machine=SimpleNamespace(world=world, plan=plan), climbs=False, reached=[]
-    )
+    machine = SimpleNamespace(world=world, plan=plan, agree=lambda value: value)
+    run = SimpleNamespace(doing=doing, spec=spec("lora"), machine=machine, climbs=False, reached=[])
     with pytest.raises(torch.OutOfMemoryError):
         Climbing.look_up(run, FULL)  # type: ignore[arg-type]
     run.doing, run.machine.world = "step", 1
