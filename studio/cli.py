@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from studio import cli_bases, cli_compare, cli_files, cli_machine, cli_runs
+from studio import cli_bases, cli_captions, cli_compare, cli_files, cli_machine, cli_runs
 from studio.errors import CrucibleError, SpecError, UserError
 
 OUTPUTS = Path(__file__).resolve().parent.parent / "outputs"
@@ -21,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     quiet()
     arguments = parser().parse_args(argv)
     try:
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1 and arguments.call not in (train, resume):
+            raise UserError("Only train and resume are for several processes; start this word without a launcher.")
         result: int = arguments.call(arguments)
         return result
     except KeyboardInterrupt:
@@ -84,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
     cli_compare.add_words(add, _settings).set_defaults(call=compare)
     cli_files.add_words(add)
     cli_bases.add_words(add)
+    cli_captions.add_words(add)
 
     cli_runs.add_words(add)
     cli_machine.add_words(add)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,27 @@ BEAT = 0.25  # seconds between two lines of progress
 Line = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Pin:
+    """A model of which the ``commit`` is known, and by which patterns of file names its ``weights`` are."""
+
+    commit: str
+    weights: tuple[str, ...]
+
+
 class Errand:
     """A process that looks a model up or brings it; iterating gives what it says, found, done or failed the last."""
 
-    def __init__(self, model: str, variant: str = "fp16", mirror: str = "", look: bool = False) -> None:
-        """``look`` asks only what the model is and weighs; raises ModelError for what cannot be an id or an address."""
+    def __init__(
+        self, model: str, variant: str = "fp16", mirror: str = "", look: bool = False, pin: Pin | None = None
+    ) -> None:
+        """``look`` asks only what the model is and weighs; raises ModelError for what cannot be an id or an address.
+
+        Without a ``pin`` it is a base model, at its newest commit.
+        """
         self.model = checked(model, mirror)
         words = [sys.executable, "-m", "studio.hub.errand", f"--variant={variant}", f"--mirror={mirror}"]
+        words += [f"--commit={pin.commit}", *(f"--weights={name}" for name in pin.weights)] if pin else []
         self._process = subprocess.Popen(
             [*words, *(["--look"] if look else []), "--", self.model], cwd=ROOT, env=os.environ | ONLINE,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8",
@@ -86,9 +100,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--variant", choices=("fp16", "fp32"), default="fp16")
     parser.add_argument("--mirror", default="")
     parser.add_argument("--look", action="store_true")
+    parser.add_argument("--commit", default="")
+    parser.add_argument("--weights", action="append", default=[])
     given = parser.parse_args(argv)
     try:
-        return _run(checked(given.model, given.mirror), given.variant, given.mirror, given.look)
+        return _run(checked(given.model, given.mirror), given)
     except CrucibleError as error:
         _say(kind="failed", text=str(error))
         return error.exit_code
@@ -99,16 +115,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _run(model: str, variant: Any, mirror: str, look: bool) -> int:
+def _run(model: str, given: argparse.Namespace) -> int:
     from huggingface_hub.errors import HTTPError
 
     from studio.hub.wire import Hub, sentence
 
-    hub = Hub(mirror)
+    hub = Hub(given.mirror)
     try:
-        found = hub.look(model, variant)
+        found = hub.look_at(model, given.commit, given.weights) if given.commit else hub.look(model, given.variant)
         _say(kind="found", **asdict(found))
-        if not look:
+        if not given.look:
             place = hub.download(found, _Progress(found.size))
             _say(kind="done", model=model, commit=found.commit, path=str(place))
     except BrokenPipeError:

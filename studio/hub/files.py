@@ -1,8 +1,9 @@
-"""The only file that chooses which of a hub model's files a base model needs, and finds those that are here."""
+"""The only file that chooses which of a hub model's files are needed, and finds those that are here."""
 
+import fnmatch
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,22 @@ def choose(model: str, sizes: Mapping[str, int], index: Mapping[str, Any], varia
     ordered = [*sorted(set(taken), key=lambda path: (sizes[path], path)), "model_index.json"]
     files = tuple(File(path, sizes[path]) for path in ordered)
     return Choice(files, variants.pop() if len(variants) == 1 else "mixed", tuple(pickles))
+
+
+def choose_named(model: str, sizes: Mapping[str, int], weights: Sequence[str]) -> Choice:
+    """Of all files (path -> bytes) the top folder's configs and tokenizers, and then the ``weights``: name patterns.
+
+    The weights come last, so that they are whole only when everything is here; raises ModelError where a pattern
+    finds none.
+    """
+    top = [path for path in sizes if "/" not in path]
+    heavy = [path for pattern in weights for path in fnmatch.filter(top, pattern)]
+    if lacking := [pattern for pattern in weights if not fnmatch.filter(top, pattern)]:
+        raise ModelError(f"'{model}' no longer holds {', '.join(lacking)}; update the studio, or give a folder.")
+    light = [path for path in top if path.endswith((*WORDS, ".jinja")) and path not in heavy]
+    ordered = [*sorted(light, key=lambda path: (sizes[path], path)), *sorted(set(heavy))]
+    pickles = tuple(path for path in ordered if path.endswith(".bin"))
+    return Choice(tuple(File(path, sizes[path]) for path in ordered), "", pickles)
 
 
 def _weights(names: list[str], variant: str) -> tuple[str, str, list[str]]:

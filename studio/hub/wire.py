@@ -6,14 +6,14 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from studio.errors import ModelError
-from studio.hub.files import WEIGHED, File, choose
+from studio.hub.files import WEIGHED, File, choose, choose_named
 
 ETAG = re.compile(r"[\w.-]{8,128}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -42,6 +42,8 @@ class Found:
     host: str
     files: tuple[File, ...]
     pickles: tuple[str, ...]
+    pinned: bool = False
+    """The commit was asked for, and is not made the one that the model's bare name means."""
 
 
 class Hub:
@@ -75,12 +77,27 @@ class Hub:
                 f"'{model}' is a {pipeline} model; only Stable Diffusion 1, 2 and SDXL base models are trained."
             )
         choice = choose(model, sizes, index, variant)
-        tags = [tag.partition(":")[2] for tag in info.tags or () if tag.startswith("license:")]
         found = Found(
-            model=model, commit=info.sha, pipeline=pipeline, licence=tags[0] if tags else "", gated=bool(info.gated),
+            model=model, commit=info.sha, pipeline=pipeline, licence=_licence(info.tags), gated=bool(info.gated),
             variant=choice.variant, size=sum(file.size for file in choice.files), missing=0, free=self._free(),
             host=self.host, files=choice.files, pickles=choice.pickles,
         )  # fmt: skip
+        return self._weighed(found)
+
+    def look_at(self, model: str, commit: str, weights: Sequence[str]) -> Found:
+        """Ask what of a model is needed whose ``commit`` and names of ``weights`` are known; raises ModelError."""
+        info = self.api.model_info(model, revision=commit, files_metadata=True, timeout=WAIT)
+        if info.sha != commit or info.siblings is None:
+            raise ValueError("another commit")
+        choice = choose_named(model, {file.rfilename: file.size or 0 for file in info.siblings}, weights)
+        found = Found(
+            model=model, commit=commit, pipeline="", licence=_licence(info.tags), gated=bool(info.gated), variant="",
+            size=sum(file.size for file in choice.files), missing=0, free=self._free(), host=self.host,
+            files=choice.files, pickles=choice.pickles, pinned=True,
+        )  # fmt: skip
+        return self._weighed(found)
+
+    def _weighed(self, found: Found) -> Found:
         return replace(found, missing=sum(file.size for file in found.files if not self._here(found, file.path)))
 
     def _index(self, model: str, commit: str) -> dict[str, Any]:
@@ -124,8 +141,9 @@ class Hub:
                 for file in found.files:
                     self._bring(found, file, folder / "blobs", partial(_after, tell, done, file.path))
                     done += file.size
-                (folder / "refs").mkdir(exist_ok=True)
-                (folder / "refs" / "main").write_text(found.commit, encoding="utf-8")
+                if not found.pinned:
+                    (folder / "refs").mkdir(exist_ok=True)
+                    (folder / "refs" / "main").write_text(found.commit, encoding="utf-8")
         except Timeout as error:
             raise ModelError(
                 f"'{found.model}' is being downloaded already; wait for it, or cancel it there."
@@ -173,6 +191,10 @@ class Hub:
                     left = TRIES if file.tell() > begun else left - 1
                     if not left:
                         raise
+
+
+def _licence(tags: Sequence[str] | None) -> str:
+    return next((tag.partition(":")[2] for tag in tags or () if tag.startswith("license:")), "")
 
 
 def _after(tell: Callable[[int, str], None], before: int, path: str, count: int) -> None:

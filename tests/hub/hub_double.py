@@ -73,7 +73,7 @@ class _Answer(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         self.hub.asked.append((self.command, path, self.headers.get("Range", "")))
         self.hub.tokens.append(self.headers.get("Authorization", ""))
-        api = re.fullmatch(r"/api/models/([^/]+/[^/]+)", path)
+        api = re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/[^/]+)?", path)
         resolve = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
         model = (api or resolve)[1] if api or resolve else ""  # type: ignore[index]
         if model in self.hub.refused:
