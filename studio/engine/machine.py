@@ -28,6 +28,19 @@ def is_one_of_many() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
+def launch_problems() -> list[str]:
+    """What of the launcher's configuration cannot be kept, one sentence each."""
+    kinds = {"FSDP": "ACCELERATE_USE_FSDP", "DeepSpeed": "ACCELERATE_USE_DEEPSPEED"}
+    kinds |= {"Megatron-LM": "ACCELERATE_USE_MEGATRON_LM"}
+    return [
+        f"{kind}, which splits a model over processes, was asked of the launcher, but here each process holds all of "
+        "it; launch with --multi_gpu instead. For a full fine-tune too large for that, one process with "
+        "optim.fused_backward = true, optim.clip = 0 and optim.weights = bf16 needs least memory."
+        for kind, name in kinds.items()
+        if os.environ.get(name, "").lower() in ("true", "1")
+    ]
+
+
 def is_lost_rank(error: BaseException) -> bool:
     """True for what the collectives raise when another process of the run has died or is out of reach."""
     if not is_one_of_many():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from studio.engine.course import Run, is_out_of_memory
 from studio.engine.generate import Used
-from studio.engine.machine import Machine, is_lost_rank, is_one_of_many, this_hardware
+from studio.engine.machine import Machine, is_lost_rank, is_one_of_many, launch_problems, this_hardware
 from studio.engine.visit import visit
 from studio.engine.worker import Resident
 from studio.errors import CrucibleError, SpecError, StoreError
@@ -27,6 +27,7 @@ def train(store: RunStore, resident: Resident) -> Iterator[Event]:
     """
     spec = spec_from_toml(store.spec_text())
     problems = spec.problems(Shelf.of_run(store.path, spec.file_name), begins=not store.checkpoints())
+    problems += launch_problems()
     if problems:
         raise SpecError(" ".join(problems))
     machine = Machine(decide(this_hardware(), spec.machine, spec.optim.name))
@@ -48,7 +49,7 @@ def begin(spec: RunSpec, folder: Path | None, outputs: Path) -> RunStore:
 
     Of several ranks the first makes the folder, and all get it.
     """
-    problems = spec.problems(Shelf(outputs, own=spec.file_name))
+    problems = spec.problems(Shelf(outputs, own=spec.file_name)) + launch_problems()
     if problems:
         raise SpecError(" ".join(problems))
     if is_one_of_many():

@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 import torch
 
+from studio import cli
 from studio.engine.learner import Learner
-from studio.engine.run import train
+from studio.engine.run import begin, train
 from studio.engine.worker import Resident
+from studio.errors import SpecError
 from studio.events import Failed
 from studio.spec import RunSpec, spec_from_toml
 from studio.store import RunStore
@@ -211,3 +213,27 @@ def test_a_lost_rank_ends_the_other_and_the_run_is_resumed(tmp_path: Path, base:
     assert [process.wait(PATIENCE) for process in again] == [0, 0]
     assert store.view().state == "finished" and store.view().step == view.step + 2
     assert [step for step, _ in store.view().losses] == list(range(1, view.step + 3))
+
+
+def test_a_launcher_that_would_split_the_model_is_refused_before_anything_is_made(
+    tmp_path: Path, base: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FSDP", "DEEPSPEED"):
+        with monkeypatch.context() as said:
+            said.setenv(f"ACCELERATE_USE_{name}", "true")
+            with pytest.raises(SpecError, match=r"--multi_gpu"):
+                begin(wanted(base, pictures), tmp_path / "run", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    store = begin(wanted(base, pictures), tmp_path / "run", tmp_path)
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(SpecError, match="FSDP"):
+        next(train(store, Resident()))
+
+
+@pytest.mark.parametrize("words", [["find-lr", "lora-starter"], ["compare", "lora-starter"], ["doctor"]])
+def test_words_for_one_process_are_refused_to_several(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert cli.main(words) == 2
+    assert "without a launcher" in capsys.readouterr().err
