@@ -8,16 +8,17 @@ import torch
 
 from studio.data import prior
 from studio.data.cache import Cache, Encoded, encode
-from studio.data.caption import caption, with_trigger
+from studio.data.caption import with_trigger
 from studio.data.gate import gate
 from studio.data.order import batch as batch_of
 from studio.data.order import grouped
 from studio.data.scan import Example, dataset
 from studio.engine.ahead import Ahead
-from studio.engine.draw import caption_rng, draw, fixed_draw
+from studio.engine.draw import draw, fixed_draw
 from studio.engine.learner import Batch, Learner
 from studio.engine.machine import Machine
 from studio.engine.sample import Easel, Wanted, draw_pictures, evaluating, wanted
+from studio.engine.shown import showings
 from studio.errors import DataError, ModelError, SpecError
 from studio.events import Event, Note, Picture, Progress, Sampled, Validated
 from studio.families.base import Models
@@ -126,17 +127,13 @@ class Bench:
     def _prepared(self, place: Place) -> tuple[Batch, Draw]:
         step, slot, slots, method = place
         spec = self.spec
-        picked = batch_of(self.buckets, spec.schedule.batch_size, spec.seed, (step - 1) * slots + slot)
-        rngs = [caption_rng(spec.seed, step, index) for index in picked]
-        prompts = [
-            method.prompt(caption(self.train[i].example, spec.data, rng)) for i, rng in zip(picked, rngs, strict=True)
-        ]
-        sides = [rng.randrange(len(self.train[i].entries)) for i, rng in zip(picked, rngs, strict=True)]
-        views = [(self.train[i], side) for i, side in zip(picked, sides, strict=True)]
+        shown = showings(spec, lambda index: self.train[index].example, self.buckets, (step, slot, slots))
+        prompts = [method.prompt(one.prompt) for one in shown]
+        views = [(self.train[one.index], one.side) for one in shown]
         moments = torch.cat([encoded.view(side) for encoded, side in views])
-        shape = (len(picked), moments.shape[1] // 2, moments.shape[2], moments.shape[3])
+        shape = (len(shown), moments.shape[1] // 2, moments.shape[2], moments.shape[3])
         chance = draw(spec.seed, step, slot, shape, spec.objective)
-        batch = Batch(moments, prompts, torch.ones(len(picked)), _masks(views))
+        batch = Batch(moments, prompts, torch.ones(len(shown)), _masks(views))
         return self._with_prior(batch, chance, step, slot) if self.prior else (batch, chance)
 
     def samples(self, store: RunStore, step: int, method: Method | None) -> Iterator[Event]:
