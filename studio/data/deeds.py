@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from studio.data.scan import CAPTION_ENDINGS
+from studio.data.sidecar import CAPTION_ENDINGS
 from studio.disk import flush_folder, write_text
 
 LIMIT: Final = 32 * 2**20  # bytes; beyond, the oldest actions can no longer be taken back

@@ -11,16 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from studio import starter
 from studio.data.deeds import Content, Deeds, Log, Record
-from studio.data.scan import CAPTION_ENDINGS, read_caption
+from studio.data.hidden import HIDDEN, embedded
+from studio.data.names import listed, shown
+from studio.data.sidecar import CAPTION_ENDINGS, LONGEST, TABLES, read_words, tidied
 from studio.disk import DRAFT, flush_folder
 from studio.environment import try_lock
 from studio.errors import DataError, StoreError
 
-PLACE: Final = ".crucible"
 NAME: Final = "captions.jsonl"
-METADATA: Final = ("metadata.jsonl", "metadata.csv")
 OURS: Final = re.compile(rf"{re.escape(DRAFT)}\d+-\d+")  # a draft of a caption
 PATIENCE: Final = 30.0  # seconds to wait while another window or program changes captions
 
@@ -45,11 +44,7 @@ class Action:
         """One sentence about what was left as it is; nothing where all was done."""
         if not self.left:
             return ""
-        names = ", ".join(f"'{name}'" for name in self.left[:3])
-        more = f" and {len(self.left) - 3} more" if len(self.left) > 3 else ""
-        return (
-            f"{names}{more} changed meanwhile and stayed as found; look at the captions there and change them by hand."
-        )
+        return f"{listed(self.left)} changed meanwhile and stayed as found; look there and change them by hand."
 
 
 class Journal:
@@ -57,7 +52,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self._folder = Path(os.path.abspath(folder))
-        self._place = self._folder / PLACE
+        self._place = self._folder / HIDDEN
         self._deeds = Deeds(self._place / NAME)
         if self._deeds.log().begun:  # somebody was killed, or is at work just now
             with contextlib.suppress(OSError, StoreError), self._locked(patience=0):
@@ -122,20 +117,25 @@ class Journal:
         left = []
         for picture, text in changes.items():
             path = self._within(picture)
-            if not path.is_file() or (picture in was and _plain(read_caption(path)) != _plain(was[picture])):
+            if not os.path.isfile(path) or (picture in was and not self._says(path, was[picture])):
                 left.append(path.name)
                 continue
             for sidecar, after in _targets(path, text, self._folder):
                 name = sidecar.relative_to(self._folder).as_posix()
                 if name in files and files[name][1] != after:
-                    raise DataError(
-                        f"'{owner[name].name}' and '{path.name}' share the caption file '{sidecar.name}'; "
-                        "give one of the pictures another name."
-                    )
+                    both = listed((owner[name].name, path.name))
+                    raise DataError(f"{both} share a caption file, '{shown(sidecar.name)}'; rename one of them.")
                 before = _content(sidecar)
                 if before != after:
                     files[name], owner[name] = (before, after), path
         return files, len(set(owner.values())), tuple(left)
+
+    def _says(self, picture: Path, caption: str | None) -> bool:
+        """Whether the caption of ``picture`` is still ``caption``, which may be a table's where no file lies beside."""
+        beside = _beside(picture)
+        if not beside:
+            return not caption or _tabled(picture, self._folder)
+        return read_words(beside[0]).text == tidied(caption or "")
 
     def _within(self, picture: Path) -> Path:
         path = Path(os.path.abspath(picture))
@@ -144,7 +144,7 @@ class Journal:
             below = os.path.realpath(self._folder)
             if not path.is_relative_to(below):
                 raise DataError(
-                    f"'{path.name}' does not lie in '{self._folder.name}'; choose the folder that it is in."
+                    f"'{shown(path.name)}' does not lie in '{self._folder.name}'; choose the folder that it is in."
                 )
             path = self._folder / path.relative_to(below)
         return path
@@ -183,7 +183,7 @@ class Journal:
     @contextlib.contextmanager
     def _locked(self, patience: float = PATIENCE) -> Iterator[Log]:
         """One at a time, and with what a killed one began brought to its end."""
-        if self._folder.is_relative_to(starter.ROOT):
+        if embedded(self._folder):
             raise DataError("The example's captions stay as they are; copy its folder to change them.")
         try:
             self._place.mkdir(exist_ok=True)
@@ -221,27 +221,36 @@ def _told(record: Record, undone: bool = False, left: tuple[str, ...] = ()) -> A
 
 def _targets(picture: Path, text: str | None, folder: Path) -> list[tuple[Path, Content]]:
     """The caption files of ``picture`` that change, with their new content."""
-    beside = [path for path in map(picture.with_suffix, CAPTION_ENDINGS) if os.path.isfile(path)]
+    beside = _beside(picture)
     first = beside[0] if beside else picture.with_suffix(CAPTION_ENDINGS[0])
-    if text is None:
-        above = [place for place in picture.parents if place.is_relative_to(folder)]
-        listed = any((place / name).is_file() for place in above for name in METADATA)
-        return [(first, b"")] if listed else [(path, None) for path in beside]  # an empty file hides the list's caption
+    if text is None:  # an empty file hides the table's caption
+        return [(first, b"")] if _tabled(picture, folder) else [(path, None) for path in beside]
     old = _content(first) or b""
     end = "\r\n" if b"\r\n" in old else "\n"
     lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n") + ("\n" if old.endswith(b"\n") else "")
     try:
-        return [(first, lines.replace("\n", end).encode("utf-8"))]
+        content = lines.replace("\n", end).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise DataError(f"The caption of '{picture.name}' holds half a character; type it anew.") from error
+        raise DataError(f"The caption of '{shown(picture.name)}' holds half a character; type it anew.") from error
+    if len(content) > LONGEST:
+        raise DataError(f"The caption of '{shown(picture.name)}' is too long ({len(content)} bytes); shorten it.")
+    return [(first, content)]
 
 
-def _plain(text: str | None) -> str:
-    return " ".join((text or "").split())
+def _beside(picture: Path) -> list[Path]:
+    """The caption files of a picture, the one that counts first; os.path knows that a name may be too long."""
+    names = [ending for low in CAPTION_ENDINGS for ending in (low, low.upper())]
+    return [path for path in map(picture.with_suffix, names) if os.path.isfile(path)]
+
+
+def _tabled(picture: Path, folder: Path) -> bool:
+    """Whether a table of captions lies where it can speak of ``picture``."""
+    above = [place for place in picture.parents if place.is_relative_to(folder)]
+    return any((place / name).is_file() for place in above for name in TABLES)
 
 
 def _content(path: Path) -> Content:
-    return path.read_bytes() if os.path.isfile(path) else None  # unlike Path's, it knows that names may be too long
+    return path.read_bytes() if os.path.isfile(path) else None
 
 
 def _put(path: Path, content: Content) -> None:

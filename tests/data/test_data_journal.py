@@ -19,7 +19,7 @@ from studio.data.scan import read_caption, scan
 from studio.errors import DataError, StoreError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ODD = ("a.png", "b c.jpeg", "名前 🐕.webp", "שלום.png", "new\nline.png", "sub/deep.x.png", f"{'n' * 247}.png")
+ODD = ("a.png", "b c.jpeg", "名前 🐕.webp", "שלום.png", "new\nline.png", "sub/deep.x.png", f"{'n' * 251}.png", "1.gif")
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def put(tmp_path: Path) -> Callable[..., Path]:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file but the journal's own."""
-    files = (path for path in folder.rglob("*") if path.is_file() and journal.PLACE not in path.parts)
+    files = (path for path in folder.rglob("*") if path.is_file() and journal.HIDDEN not in path.parts)
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
@@ -92,6 +92,16 @@ def test_removing_hides_what_a_list_says_of_a_picture(tmp_path: Path, put: Calla
     assert picture.with_suffix(".txt").read_bytes() == b""
     Journal(tmp_path).undo()
     assert not picture.with_suffix(".txt").exists()
+    caption = scan(tmp_path)[0].caption
+    assert caption == "of the list"
+    assert Journal(tmp_path).write({picture: "own"}, "x", was={picture: caption}).left == ()
+    assert scan(tmp_path)[0].caption == "own"
+
+
+def test_endings_in_capitals_are_kept(tmp_path: Path, put: Callable[..., Path]) -> None:
+    picture = put("A.PNG", b"old", ".TXT")
+    Journal(tmp_path).write({picture: "new"}, "x", was={picture: "old"})
+    assert contents(tmp_path) == {"A.PNG": b"picture", "A.TXT": b"new"} and scan(tmp_path)[0].caption == "new"
 
 
 def test_what_was_changed_outside_is_never_overwritten(tmp_path: Path, put: Callable[..., Path]) -> None:
@@ -238,9 +248,11 @@ def test_a_full_disk_changes_nothing(tmp_path: Path, put: Callable[..., Path], m
 def test_what_cannot_be_a_caption_is_said_in_one_sentence(tmp_path: Path, put: Callable[..., Path]) -> None:
     one, other, elsewhere = put("set/a.png"), put("set/a.jpg"), put("b.png")
     book = Journal(tmp_path / "set")
-    with pytest.raises(DataError, match=r"share the caption file 'a\.txt'"):
+    with pytest.raises(DataError, match=r"'a\.png', 'a\.jpg' share a caption file, 'a\.txt'"):
         book.write({one: "x", other: "y"}, "x")
     assert book.write({one: "x", other: "x"}, "x").count == 1
+    with pytest.raises(DataError, match=r"'a\.png' is too long \(100001 bytes\)"):
+        book.write({one: "x" * 100_001}, "x")
     with pytest.raises(DataError, match="half a character"):
         book.write({one: "\ud800"}, "x")
     with pytest.raises(DataError, match="does not lie in 'set'"):
