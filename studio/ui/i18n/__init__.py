@@ -5,13 +5,20 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from studio.ui.i18n import en, said, zh
+from studio.ui.i18n import en, said, words_setup, zh
 
-LANGUAGES = {"en": en.WORDS, "zh": zh.WORDS}
+ROOMS = (words_setup.WORDS,)
+"""Words that lie in both languages beside each other, by the room that says them."""
+LANGUAGES = {
+    "en": {**en.WORDS, **{key: both[0] for room in ROOMS for key, both in room.items()}},
+    "zh": {**zh.WORDS, **{key: both[1] for room in ROOMS for key, both in room.items()}},
+}
 LOCALES = {"en": "en", "zh": "zh-CN"}
 COOKIE = "crucible_lang"
 PART = re.compile(r"\{(\w+)\}")
 QUOTED = "_quoted"
+SEAM = "\0"
+HAN = "[\u3000-\u9fff\uff00-\uffef]"
 SENTENCE_END = re.compile(r"(?<=[.!?]) (?=\S)")
 
 
@@ -28,22 +35,46 @@ def tr(text: str, lang: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _chinese(text: str) -> str:
+    return _sentences(text) or _whole(text) or _begun(text) or text
+
+
+def _whole(text: str) -> str:
+    """One known sentence, or nothing."""
     if text in said.ZH:
         return said.ZH[text]
     for pattern, form in _patterns():
         found = pattern.fullmatch(text)
         if found:
-            return form.format(**{name: _part(name, value) for name, value in found.groupdict().items()})
-    for end in SENTENCE_END.finditer(text):  # several sentences, one behind the other
-        head = text[: end.start()]
-        if (first := _chinese(head)) != head:
+            return _joined(form.format(**{name: _part(name, value) for name, value in found.groupdict().items()}))
+    return ""
+
+
+def _sentences(text: str) -> str:
+    """Several sentences, one behind the other and every one known, or nothing."""
+    for end in SENTENCE_END.finditer(text):
+        first, tail = _whole(text[: end.start()]), text[end.end() :]
+        if first and (rest := _sentences(tail) or _whole(tail)):
+            return first + rest
+    return ""
+
+
+def _begun(text: str) -> str:
+    """A known sentence with something unknown behind it, or nothing."""
+    for end in SENTENCE_END.finditer(text):
+        if first := _whole(text[: end.start()]):
             return first + _chinese(text[end.end() :])
-    return text
+    return ""
 
 
 def _part(name: str, value: str) -> str:
     """What stands in quotes is a name and stays as it is."""
-    return value if name.endswith(QUOTED) else _chinese(value)
+    chinese = value if name.endswith(QUOTED) else _chinese(value)
+    return value if chinese == value else f"{SEAM}{chinese}{SEAM}"
+
+
+def _joined(text: str) -> str:
+    """No space where a part became Chinese between Chinese."""
+    return re.sub(f" {SEAM}(?={HAN})|(?<={HAN}){SEAM} (?={HAN})", "", text).replace(SEAM, "")
 
 
 def language(cookies: Mapping[str, str], accept: str) -> str:

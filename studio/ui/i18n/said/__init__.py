@@ -1,6 +1,19 @@
 """The only file that gathers the Chinese of what the engine says in English, room by room; {parts} are taken over."""
 
-from studio.ui.i18n.said import compare, course, data, files, folders, machine, methods, models, page, settings, words
+from studio.ui.i18n.said import (
+    captioners,
+    compare,
+    course,
+    data,
+    files,
+    folders,
+    machine,
+    methods,
+    models,
+    page,
+    settings,
+    words,
+)
 
-ROOMS = (compare, course, data, files, folders, machine, methods, models, page, settings, words)
+ROOMS = (captioners, compare, course, data, files, folders, machine, methods, models, page, settings, words)
 ZH = {sentence: chinese for room in ROOMS for sentence, chinese in room.ZH.items()}

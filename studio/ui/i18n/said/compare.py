@@ -107,4 +107,83 @@ ZH = {
     "{done} of {count} seeds; {said}": "{count} 个种子中的 {done} 个；{said}",
     "loss": "损失",
     "There is no {kind} '{name}'; {hint}": "没有名为“{name}”的 {kind}；{hint}",
+    "At {pace} s a step, {minutes} minutes are about {n} steps.": "每步 {pace} 秒，{minutes} 分钟约为 {n} 步。",
+    "A budget of equal {budget} needs their number; give --{option} a value above 0.": (
+        "按相同的 {budget} 比较需要给出其数量；把 --{option} 设为大于 0 的值。"
+    ),
+    "The new order must name each of {names} once.": "新的顺序须把 {names} 各写一次。",
+    "'{stem}' is in the experiment already with {n} seed{s}; ask for more repeats, or change a setting.": (
+        "“{stem}”已在实验中，有 {n} 个种子；增加重复次数，或更改一项设置。"
+    ),
+    "Between the samples of steps {left} and {right}.": "介于第 {left} 步与第 {right} 步的采样之间。",
+    "Too few steps were sampled; set sample.every.": "采样的步数太少；设置 sample.every。",
+    "It never came nearer to the subject than the untrained base.": "它从未比未训练的基础模型更接近主体。",
+    "The device does not tell its energy: that needs an NVIDIA card and nvidia-ml-py.": (
+        "设备没有给出能耗：这需要 NVIDIA 显卡与 nvidia-ml-py。"
+    ),
+    "No pictures were held out, so nothing tells how near a new picture of the subject comes.": (
+        "没有留出图片，因此无从得知主体的新图片能有多接近。"
+    ),
+    "Nearest: '{prompt}' to {file}, {score}; held-out pictures reach {limit}.": (
+        "最接近：“{prompt}”与 {file}，{score}；留出图片可达 {limit}。"
+    ),
+    "The {name} cannot read; name a CLIP model behind it, as in DINO+CLIP.": (
+        "{name} 不能读文字；在其后加上 CLIP 模型，例如 DINO+CLIP。"
+    ),
+    "Prompts are read by the {name}.": "提示词由 {name} 读取。",
+    "One picture has nothing to differ from; add seeds or prompts.": "只有一张图片，无从比较差异；增加种子或提示词。",
+    "Across prompts, for each was drawn with one seed.": "按提示词之间比较，因为每个提示词只用了一个种子。",
+    "A held-out picture is also trained on, so copies cannot be told; hold out others.": (
+        "有一张留出图片也用于训练，因此无法识别照抄；换其他图片留出。"
+    ),
+    (
+        "How much the pictures of prompts without the trigger became like the subject: their likeness to it, less "
+        "that of the base's at equal seeds."
+    ): "不含触发词的图片变得有多像主体：它们与主体的相似度，减去基础模型在相同种子下的相似度。",
+    "Where prompts without the trigger name other things than the class, little drift shows.": (
+        "不含触发词的提示词若写的不是同类事物，则几乎看不出漂移。"
+    ),
+    (
+        "How different the samples that call the subject are from each other: one minus the cosine, mean over pairs "
+        "of seeds, or over prompts where there is one seed."
+    ): "调用主体的采样彼此有多不同：一减余弦，对成对的种子取平均；只有一个种子时对提示词取平均。",
+    "Broken pictures differ most of all, and a subject that is always met as itself differs less than the base.": (
+        "损坏的图片差异最大；始终画成同一主体时，差异小于基础模型。"
+    ),
+    (
+        "The share of the samples that are nearer to a training picture than any held-out picture of the subject is: "
+        "those were copied rather than learnt."
+    ): "比任何留出图片都更接近训练图片的采样所占的比例：它们是照抄而不是学会。",
+    "With few samples it moves in large steps, and a subject that is always drawn alike has true pictures that near.": (
+        "采样少时数值跳动大；总是画得相似的主体，真实图片也会这样接近。"
+    ),
+    "Training time until likeness had come nine tenths of the way from the untrained base to the run's own best.": (
+        "相似度从未训练的基础模型到本次最佳走完九成所用的训练时间。"
+    ),
+    "It is as fine as the samples are frequent, and a run that learns little is soon at its best.": (
+        "采样越密越精确；学得少的训练很快就到达自己的最佳。"
+    ),
+    "What the card itself spent in the steps of the training, by its own meter.": "显卡自身计量的训练各步能耗。",
+    "Processor, fans and power supply are left out, and what else the card computed meanwhile is counted in.": (
+        "不含处理器、风扇与电源；显卡同时进行的其他计算也计入其中。"
+    ),
+    "Energy": "能耗",
+    "Copies": "照抄",
+    "Drift": "漂移",
+    "There is no eye '{name}' here; give `starter`, or the folder of a DINOv2 or CLIP model.": (
+        "这里没有评判模型“{name}”；输入 `starter`，或 DINOv2、CLIP 模型的文件夹。"
+    ),
+    "'{name}' cannot read prompts; put a CLIP model behind the plus.": "“{name}”不能读提示词；在加号后写上 CLIP 模型。",
+    "'{name}' reads prompts itself; name it alone.": "“{name}”自己能读提示词；只写它即可。",
+    "'{folder}' is neither a CLIP nor a DINOv2 model; name another eye.": (
+        "“{folder}”既不是 CLIP 也不是 DINOv2 模型；换一个评判模型。"
+    ),
+    "'{folder}' holds no weights; download the model anew, or name another eye.": (
+        "“{folder}”不含权重；重新下载模型，或换一个评判模型。"
+    ),
+    "'{folder}' is no whole {kind} model; download it anew, or name another eye.": (
+        "“{folder}”不是完整的 {kind} 模型；重新下载，或换一个评判模型。"
+    ),
+    "Variety": "多样性",
+    "Time to 90%": "达 90% 用时",
 }

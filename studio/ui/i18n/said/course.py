@@ -105,4 +105,34 @@ ZH = {
     "lower optim.lr (now {lr}) or {other}": "降低 optim.lr（现为 {lr}），或{other}",
     "set machine.precision to bf16 or fp32 or {other}": "把 machine.precision 设为 bf16 或 fp32，或{other}",
     "set optim.clip to 1 or {other}": "把 optim.clip 设为 1，或{other}",
+    "The device was full here.": "显存不足。",
+    "The device of another process was full.": "另一进程的显存不足。",
+    "{n} processes add up their gradients before any weight moves": "{n} 个进程须先合计梯度再更新权重",
+    "float16's loss scaler must see all gradients before any weight moves": (
+        "float16 的损失缩放须先看到全部梯度再更新权重"
+    ),
+    "The step is not fused into the backward pass: {trouble}.": "更新没有融合到反向传播中：{trouble}。",
+    "What learns stays in float32: this run computes in {compute}, and bfloat16 weights need bf16.": (
+        "可训练的权重保持 float32：此训练以 {compute} 计算，而 bfloat16 权重需要 bf16。"
+    ),
+    "The gradient of {name} became infinite.": "{name} 的梯度变为无穷大。",
+    (
+        "{kind}, which splits a model over processes, was asked of the launcher, but here each process holds all of "
+        "it; launch with --multi_gpu instead. For a full fine-tune too large for that, one process with "
+        "optim.fused_backward = true, optim.clip = 0 and optim.weights = bf16 needs least memory."
+    ): (
+        "启动器要求使用 {kind} 把模型拆分到多个进程，但这里每个进程都保存完整模型；改用 --multi_gpu 启动。若完整微调"
+        "因此放不下，用单进程加 optim.fused_backward = true、optim.clip = 0 与 optim.weights = bf16 最省内存。"
+    ),
+    (
+        "{pictures} {many} / {batch_size} at once{together} = {steps} steps an epoch{shapes}; {total} steps are "
+        "{epochs} epochs.{beside}"
+    ): "{pictures} {many} / 每批 {batch_size}{together} = 每轮 {steps} 步{shapes}；{total} 步为 {epochs} 轮。{beside}",
+    "pictures": "张图片",
+    "picture": "张图片",
+    "pictures, shown {n} times with repeats,": "张图片，重复后共 {n} 次",
+    "picture, shown {n} times with repeats,": "张图片，重复后共 {n} 次",
+    " x {slots} batches a step": " × 每步 {slots} 批",
+    " (a batch holds one shape only)": "（每批只含一种尺寸）",
+    " Each batch has as many of the {beside} class images beside.": "每批另加同样多的类别图片（共 {beside} 张）。",
 }

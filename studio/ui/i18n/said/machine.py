@@ -2,7 +2,6 @@
 
 ZH = {
     "{where} has no bfloat16; using float32.": "{where} 不支持 bfloat16，改用 float32。",
-    "{where} has no bfloat16; using float16 with a loss scaler.": "{where} 不支持 bfloat16，改用 float16 加损失缩放。",
     "{where} does not train in float16; using float32.": "{where} 不能用 float16 训练，改用 float32。",
     "This processor": "此处理器",
     "Files are saved in float16, which every program reads.": "文件以 float16 保存，所有程序都能读取。",
@@ -56,4 +55,31 @@ ZH = {
     "runs CUDA up to {driver}": "最高支持 CUDA {driver}",
     "{version}, answered a real call": "{version}，实际调用成功",
     "{free} of {memory} GB free": "共 {memory} GB，可用 {free} GB",
+    "{format} with a loss scaler": "{format} 加损失缩放",
+    "it pays on graphics cards only.": "只在显卡上有用。",
+    "Triton is not installed.": "未安装 Triton。",
+    "there is no C compiler; install gcc.": "没有 C 编译器；安装 gcc。",
+    "its {kind} does not give back what was put in.": "其 {kind} 还原的数值不对。",
+    "its {kind} does not run ({error}).": "其 {kind} 无法运行（{error}）。",
+    "The UNet's frozen linear layers are held in {n} bits; what learns keeps its full width.": (
+        "UNet 中冻结的线性层以 {n} 位保存；可训练部分保持完整精度。"
+    ),
+    "{name} has {n} GB: text encoders, UNet and VAE take turns on it while pictures are drawn.": (
+        "{name} 有 {n} GB：采样时文本编码器、UNet 与 VAE 轮流使用。"
+    ),
+    "machine.quantize = {wish} needs bitsandbytes: {trouble} The base keeps its full width.": (
+        "machine.quantize = {wish} 需要 bitsandbytes：{trouble} 基础模型保持完整精度。"
+    ),
+    "Compiled blocks pay on a graphics card only; not compiling.": "编译只在显卡上有用；不编译。",
+    "PyTorch does not yet compile training for Apple GPUs; not compiling.": (
+        "PyTorch 尚不能为 Apple GPU 编译训练；不编译。"
+    ),
+    "Layers held in few bits are unpacked by bitsandbytes, which is not compiled; not compiling.": (
+        "低位数的层由 bitsandbytes 解包，无法编译；不编译。"
+    ),
+    "torch.compile is not usable here: {trouble} Not compiling.": "torch.compile 在此不可用：{trouble} 不编译。",
+    "The UNet's transformer blocks are compiled; the first steps take minutes.": (
+        "已编译 UNet 的 transformer 块；最初几步需要数分钟。"
+    ),
+    "one part at a time": "逐个部分",
 }

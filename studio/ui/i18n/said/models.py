@@ -108,4 +108,7 @@ ZH = {
     "'{name}' holds no {part} and no {other}; choose a whole checkpoint.": (
         "“{name}”缺少 {part} 与 {other}；选择完整的检查点。"
     ),
+    "'{model}' no longer holds {files}; update the studio, or give a folder.": (
+        "“{model}”不再包含 {files}；更新本程序，或给出文件夹。"
+    ),
 }

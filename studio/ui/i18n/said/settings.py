@@ -53,4 +53,40 @@ ZH = {
     "input should be a valid boolean, unable to interpret input": "应为 true 或 false",
     "input should be a valid string": "应为文本",
     "'{key}' cannot be {given}: {why} ({n} more like this).": "“{key}”不能是 {given}：{why}（另有 {n} 处类似）。",
+    "{key} is for dreambooth and full, which train every weight; what else learns is small. Leave it off.": (
+        "{key} 只用于 dreambooth 与 full，它们训练全部权重；其他方法训练的权重很少。不要打开它。"
+    ),
+    "{key} changes one weight at a time, and prodigy needs all gradients at once; take another optimizer.": (
+        "{key} 每次只更新一个权重，而 prodigy 需要同时得到全部梯度；换一个优化器。"
+    ),
+    "schedule-free-adamw cannot go with optim.weights = bf16: {text}": (
+        "schedule-free-adamw 不能与 optim.weights = bf16 同用：{text}"
+    ),
+    "its average lies within the weights, which bf16 blurs; set optim.weights to fp32.": (
+        "其平均值存于权重中，bf16 会使其模糊；把 optim.weights 设为 fp32。"
+    ),
+    "optim.weights = bf16 saves memory only where the arithmetic is bf16 too, and {text}": (
+        "只有以 bf16 计算时，optim.weights = bf16 才节省内存，而{text}"
+    ),
+    "machine.precision is {precision}; set that to bf16, or optim.weights to fp32.": (
+        "machine.precision 为 {precision}；把它设为 bf16，或把 optim.weights 设为 fp32。"
+    ),
+    "optim.fused_backward {reason}; set {what}.": "optim.fused_backward {reason}；设 {what}。",
+    "schedule.accumulation = 1 (now {n}; a larger batch_size does the same)": (
+        "schedule.accumulation = 1（现为 {n}；增大 batch_size 效果相同）"
+    ),
+    "machine.split = 1 (now {n})": "machine.split = 1（现为 {n}）",
+    "optim.clip = 0 (now {n})": "optim.clip = 0（现为 {n}）",
+    "machine.precision to bf16 or fp32 (now fp16)": "machine.precision 为 bf16 或 fp32（现为 fp16）",
+    "adds up no gradients of several batches": "不能累加多批的梯度",
+    "adds up no gradients of parts": "不能累加各份的梯度",
+    "cannot shorten gradients by their common length, which is known only after the last of them": (
+        "不能按总长度裁剪梯度，因为要到最后一个才知道总长度"
+    ),
+    "cannot take back a step that fp16's loss scaler finds too large when half of it is done": (
+        "不能撤回做到一半才被 fp16 损失缩放判为过大的更新"
+    ),
+    "The preset has no name; give it one, such as my-lora.": "预设没有名称；起一个，例如 my-lora。",
+    "'{called}' is a preset of the studio; choose another name.": "“{called}”是内置预设；换一个名称。",
+    "A preset of your own, for {kind}.": "自定义预设，用于 {kind}。",
 }
