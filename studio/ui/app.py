@@ -73,10 +73,10 @@ def application(outputs: Path, worker: Any, token: str = "") -> Any:
     desk = Desk(outputs, worker)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(router(desk.outputs, desk.shelf))
-    script = SCRIPT.read_text(encoding="utf-8")
+    script, styles = SCRIPT.read_text(encoding="utf-8"), sorted(STYLE.parent.glob("*.css"))
     closed = {"docs_url": None, "redoc_url": None, "openapi_url": None}
     gr.mount_gradio_app(
-        app, assemble(desk), path="/", theme=theme(), css_paths=[STYLE], js=script, i18n=I18N, run_history=False,
+        app, assemble(desk), path="/", theme=theme(), css_paths=styles, js=script, i18n=I18N, run_history=False,
         enable_monitoring=False, footer_links=[], max_file_size=MOST_UPLOAD, show_error=False,
         ssr_mode=False, pwa=False, mcp_server=False, app_kwargs=closed,
     )  # fmt: skip

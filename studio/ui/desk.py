@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ from studio import starter
 from studio.errors import SpecError, StoreError
 from studio.store import ExperimentStore
 from studio.ui.checks import Checks
+from studio.ui.draft import Drafts
 from studio.ui.fetch import Fetch
+from studio.ui.forecast import Forecasts
 from studio.ui.late import Hand
 from studio.ui.looks import Looks
 from studio.ui.media import Shelf
@@ -34,6 +36,10 @@ class Order:
     class_word: str
     steps: int | None = None
     base: str = "starter"
+    presets: Mapping[str, str] = field(default_factory=dict)
+    """The preset of a method where it is not the one that is offered."""
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What each method's run has otherwise than its preset, by dotted key."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,8 @@ class Desk:
         self.shelf = Shelf()
         self.fetch = Fetch()
         self.checks = Checks(worker)
+        self.drafts = Drafts(self.outputs)
+        self.forecasts = Forecasts(self.watch)
         self._last: tuple[Order | None, float] = (None, 0.0)
         self._guard = threading.Lock()
 
@@ -128,7 +136,8 @@ class Desk:
 
     def _specs(self, order: Order) -> Sequence[Any]:
         from studio.data.scan import dataset
-        from studio.spec import preset
+        from studio.own_presets import any_preset
+        from studio.section import merge, nest
 
         if not order.kinds:
             raise SpecError("No method is picked; pick at least one.")
@@ -142,9 +151,11 @@ class Desk:
             "base": {"model": about.model},
             "data": {"folder": order.folder, "trigger": order.trigger.strip(), "class_word": order.class_word.strip()},
         }
-        if order.steps:
-            over["schedule"] = {"steps": order.steps}
-        specs = [preset(offered[kind].preset).spec(**over) for kind in order.kinds]
+        last = {"schedule.steps": order.steps} if order.steps else {}
+        specs = []
+        for kind in order.kinds:
+            chosen = any_preset(order.presets.get(kind) or offered[kind].preset, self.outputs)
+            specs.append(chosen.spec(**merge(over, nest({**order.changes.get(kind, {}), **last}))))
         dataset(specs[0].data)
         return specs
 

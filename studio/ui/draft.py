@@ -10,9 +10,10 @@ from typing import Any
 from studio import starter
 from studio.section import merge, nest
 from studio.store import write_text
-from studio.ui.fields import SHARED
 
 KEPT_IN = ".draft.json"  # in outputs; hidden, so no experiment can have the name
+SHARED = ("seed", "base.", "data.", "sample.")
+"""What a comparison holds equal for all its runs: set once, for every method that is picked."""
 
 
 @dataclass(frozen=True)

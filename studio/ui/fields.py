@@ -10,10 +10,9 @@ from pydantic.fields import FieldInfo
 from studio.errors import SpecError
 from studio.section import Section, leaves, merge, nest
 from studio.spec import RunSpec, make_spec, parse_value
+from studio.ui.draft import SHARED
 
 Kind = Literal["switch", "choice", "integer", "number", "text", "lines"]
-SHARED = ("seed", "base.", "data.", "sample.")
-"""What a comparison holds equal for all its runs: set once, for every method that is picked."""
 ELSEWHERE = frozenset(
     {"name", "base.model", "data.folder", "data.trigger", "data.class_word", "method.kind", "method.start"}
 )
@@ -79,6 +78,12 @@ def fields(spec: RunSpec) -> tuple[Field, ...]:
 def values(spec: RunSpec) -> dict[str, Any]:
     """The value of every setting by its key."""
     return {key: value for key, _, value in leaves(spec)}
+
+
+def plainly(spec: RunSpec, key: str) -> Any:
+    """One setting as a file holds it: a list for a tuple."""
+    value = values(spec)[key]
+    return list(value) if isinstance(value, tuple) else value
 
 
 def found(every: Sequence[Field], words: str, names: Mapping[str, str] | None = None) -> tuple[Field, ...]:

@@ -20,10 +20,10 @@ def strip(looks: Sequence[Look], chosen: str, changed: Mapping[str, int], lang: 
     tabs = []
     for look in looks:
         mark = f" {badge('live', t('n_changed', lang, n=changed[look.kind]))}" if changed.get(look.kind) else ""
-        on = "true" if look.kind == chosen else "false"
         tabs.append(
             f'<button type="button" role="tab" class="mt" data-act="method" data-id="{esc(look.kind)}" '
-            f'aria-selected="{on}">{swatch(look.colour, ring=look.ring)}<span>{esc(tr(look.title, lang))}</span>{mark}</button>'
+            f'aria-selected="{_truth(look.kind == chosen)}">{swatch(look.colour, ring=look.ring)}'
+            f"<span>{esc(tr(look.title, lang))}</span>{mark}</button>"
         )
     more = f'<button type="button" class="mt add" data-go="methods">{word("add_method", lang)}</button>'
     return f'<div class="mstrip" role="tablist" aria-label="{word("methods", lang)}">{"".join(tabs)}{more}</div>'
@@ -38,8 +38,8 @@ def tiles(found: Sequence[tuple[str, str, str, float, bool]], chosen: str, memor
         head = esc(title or (f"{needs:g} GB" if needs else name))
         mark = badge("plain", t("own_preset", lang)) if own else ""
         drawn.append(
-            f'<div class="ptile{"" if fits else " unfit"}" role="radio" tabindex="0" data-act="preset" data-id="{esc(name)}" '
-            f'aria-checked="{"true" if name == chosen else "false"}"><div class="ln"><b>{head}</b>{mark}'
+            f'<div class="ptile{"" if fits else " unfit"}" role="radio" tabindex="0" data-act="preset" '
+            f'data-id="{esc(name)}" aria-checked="{_truth(name == chosen)}"><div class="ln"><b>{head}</b>{mark}'
             f'<span class="to-end">{verdict}</span></div><code>{esc(name)}</code><p>{esc(tr(when, lang))}</p></div>'
         )
     return f'<div class="ptiles" role="radiogroup" aria-label="{word("presets", lang)}">{"".join(drawn)}</div>'
@@ -51,8 +51,8 @@ def toolbar(mode: str, changes: int, lang: str) -> str:
     if changes:
         words["changed"] += f" {changes}"
     choice = "".join(
-        f'<button type="button" role="radio" data-act="mode" data-id="{name}" aria-checked="{"true" if name == mode else "false"}">'
-        f"{esc(words[name])}</button>"
+        f'<button type="button" role="radio" data-act="mode" data-id="{name}" '
+        f'aria-checked="{_truth(name == mode)}">{esc(words[name])}</button>'
         for name in MODES
     )
     find = word("find_parameter", lang)
@@ -71,8 +71,10 @@ def drawn(of: Sheet, shown: Sequence[Field], lang: str) -> str:
     for group in fields.GROUPS:
         inside = "".join(_field(field, of, field.key in touched, lang) for field in shown if field.group == group)
         if inside:
-            parts.append(f'<section><h3>{word(f"group_{group}", lang)}</h3><div class="fields">{inside}</div></section>')
-    return f'<div class="form3">{"".join(parts)}</div>'
+            parts.append(
+                f'<section><h3>{word(f"group_{group}", lang)}</h3><div class="fields">{inside}</div></section>'
+            )
+    return f'<div class="form3" data-kind="{esc(of.kind)}">{"".join(parts)}</div>'
 
 
 def _field(field: Field, of: Sheet, touched: bool, lang: str) -> str:
@@ -113,7 +115,8 @@ def _control(field: Field, of: Sheet, lang: str) -> str:
         typed += ' inputmode="decimal"'
     if field.key in SLIDERS and isinstance(value, int):
         low, high = SLIDERS[field.key]
-        slide = f'<input type="range" min="{low}" max="{high}" value="{value}" data-set="{esc(field.key)}" aria-label="{esc(field.name)}" tabindex="-1">'
+        bounds = f'type="range" min="{low}" max="{high}" value="{value}" tabindex="-1"'
+        slide = f'<input {bounds} data-set="{esc(field.key)}" aria-label="{esc(field.name)}">'
         return f'<div class="slide">{slide}{typed}></div>'
     return typed + ">"
 
@@ -125,7 +128,8 @@ def changes(of: Sheet, lang: str) -> str:
     if not found:
         return f'{head}</div><p class="mute">{word("changed_nothing", lang, preset=of.preset.name)}</p>'
     rows = "".join(
-        f'<tr><td class="mono id">{esc(key)}</td><td class="num faint">{_short(before)}</td><td class="num">{_short(now)}</td>'
+        f'<tr><td class="mono id">{esc(key)}</td><td class="num faint">{_short(before)}</td>'
+        f'<td class="num">{_short(now)}</td>'
         f"<td>{button('reset', t('reset', lang), 'small link', key)}</td></tr>"
         for key, before, now in found
     )
@@ -136,3 +140,7 @@ def changes(of: Sheet, lang: str) -> str:
 def _short(value: object) -> str:
     text = fields.shown(value).replace("\n", ", ") if value is not None else "·"
     return f'<span title="{esc(text)}">{esc(text if len(text) <= 24 else text[:22] + "…")}</span>'
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"

@@ -39,8 +39,8 @@ class _Page:
                 self.dataset = dataset.build(desk, I18N)
             with gr.Tab(I18N("methods"), id="methods") as self.methods_tab:
                 self.methods = methods.build(desk, self.dataset, self.tabs, I18N)
-            with gr.Tab(I18N("train"), id="train"):
-                self.train = train.build(desk, self.tabs)
+            with gr.Tab(I18N("train"), id="train") as self.train_tab:
+                self.train = train.build(desk, self.tabs, I18N)
             with gr.Tab(I18N("compare"), id="compare"):
                 self.compare = compare.build(desk, I18N)
             with gr.Tab(I18N("library"), id="library"):
@@ -55,26 +55,49 @@ class _Page:
         data = self.dataset
         moving = [
             self.bar, self.dataset.verdict, *self.system.models, *self.train.parts, self.compare.chooser,
-            *self.compare.parts, self.library.table, self.seen,
+            *self.compare.parts, self.library.table, self.train.setup.before, self.seen,
         ]  # fmt: skip
         read = [self.seen, self.compare.chooser, self.compare.cells]
         often: dict[str, Any] = {"concurrency_limit": None, "trigger_mode": "once", **QUIET}
         self.timer.tick(self.tick, read, moving, **often)
         words = [data.folder, data.trigger, data.class_word]
-        page.load(self.first, words, [*data.shown, self.methods.advice], **QUIET)
+        drafted = [*words, self.methods.name]
+        page.load(self.first, None, [*drafted, *data.shown, self.methods.advice], **QUIET)
+        for part, name in zip(drafted[1:], ("trigger", "class_word", "name"), strict=True):
+            part.change(self.keeping(name), part, None, trigger_mode="always_last", **QUIET)
+        form = self.train.setup
+        for opened in (self.train_tab, self.train.setup_view):
+            opened.select(self.set_up, form.shown[-1], form.shown, **QUIET)
         page.load(self.tick, read, moving, **often)
         base, picking = self.methods.base, self.methods.shown
-        page.load(self.loading, base, picking, **often).then(self.loaded, base, [*picking, base], **often)
+        page.load(self.loading, None, picking, **often).then(self.loaded, None, [*picking, base], **often)
         self.methods_tab.select(self.methods.bases, None, base, **QUIET)
         data.check.click(self.dataset.checked, [data.trigger, data.class_word, base], data.verdict, **QUIET)
         opened = self.system_tab.select(self.opened, None, self.system.shown, **QUIET)
         opened.then(self.examined, None, self.system.doctor, **QUIET)
 
-    def first(self, folder: str, trigger: str, class_word: str, request: gr.Request) -> tuple[Any, ...]:
-        """What a fresh page shows of the dataset."""
-        lang = lang_of(request)
-        shown = self.dataset.show(folder, {"page": 0, "picture": ""}, lang)
-        return (*shown, methods.advice(folder, trigger, class_word, lang))
+    def first(self, request: gr.Request) -> tuple[Any, ...]:
+        """What a fresh page shows: what was set up before."""
+        lang, draft = lang_of(request), self.desk.drafts.read()
+        words = (draft.folder, draft.trigger, draft.class_word)
+        shown = self.dataset.show(draft.folder, {"page": 0, "picture": ""}, lang)
+        return (*words, draft.name or methods.named(draft.folder), *shown, methods.advice(*words, lang))
+
+    def keeping(self, name: str) -> Any:
+        """A handler that keeps one plain part of the draft."""
+
+        def kept(value: Any) -> None:
+            text = value or ""
+            if name == "name" and text == methods.named(self.desk.drafts.read().folder):
+                text = ""  # it is the dataset's, and follows it
+            self.desk.drafts.change(**{name: text})
+
+        return kept
+
+    def set_up(self, place: dict[str, Any], request: gr.Request) -> tuple[Any, ...]:
+        """The set-up, drawn when it is opened."""
+        shown: tuple[Any, ...] = self.train.setup.show(place, lang_of(request))
+        return shown
 
     def opened(self, request: gr.Request) -> tuple[str, str, str]:
         """The System tab, drawn when it is opened."""
@@ -86,16 +109,18 @@ class _Page:
         shown: str = self.system.check(lang_of(request))
         return shown
 
-    def loading(self, base: str, request: gr.Request) -> tuple[Any, ...]:
+    def loading(self, request: gr.Request) -> tuple[Any, ...]:
         """The Methods tab before the methods are there."""
         self.desk.looks.begin()
-        shown: tuple[Any, ...] = self.methods.show(base, None, lang_of(request))
+        shown: tuple[Any, ...] = self.methods.show(self.desk.drafts.read().base, None, lang_of(request))
         return shown
 
-    def loaded(self, base: str, request: gr.Request) -> tuple[Any, ...]:
+    def loaded(self, request: gr.Request) -> tuple[Any, ...]:
         """The Methods tab when they are; drawn once, so that no tick can undo what the visitor picks."""
         self.desk.looks.ready.wait()
-        return *self.methods.show(base, None, lang_of(request)), self.methods.bases()
+        draft = self.desk.drafts.read()
+        picked = None if draft.picked is None else list(draft.picked)
+        return *self.methods.show(draft.base, picked, lang_of(request)), self.methods.bases(draft.base)
 
     def tick(self, seen: dict[str, Any], experiment: str | None, cells: Any, request: gr.Request) -> tuple[Any, ...]:
         """Everything that moves by itself; a part that this visitor has already is skipped."""
@@ -111,6 +136,7 @@ class _Page:
             *(changed(seen, name, drawn) for name, drawn in train_parts),
             *self._compare(seen, now, experiment, cells, lang),
             self._library(seen, now, lang),
+            self._before(seen, lang),
             seen,
         )
 
@@ -127,6 +153,13 @@ class _Page:
         if changed(seen, "compare", key) == gr.skip():
             return chooser, *(gr.skip(),) * 4
         return chooser, *self.compare.show(follow, cells, lang)
+
+    def _before(self, seen: dict[str, Any], lang: str) -> Any:
+        """What the set-up will need, as far as it is worked out by now."""
+        if not self.desk.forecasts.fresh(seen):
+            return gr.skip()
+        drawn = self.train.setup.foretold(lang)
+        return gr.skip() if drawn is None else drawn
 
     def _library(self, seen: dict[str, Any], now: Now, lang: str) -> Any:
         files = sum(len(run.view.exports) for run in now.runs)

@@ -11,6 +11,10 @@
       const at = document.querySelector(`${bar} button[data-tab-id=${name}]`) || more[names.indexOf(name) - shown];
       if (at) at.click();
     },
+    view(tab, name, tries = 0) {  // a tab's views are there once it was opened
+      const at = document.querySelector(`#${tab}_views button[data-tab-id=${name}]`);
+      if (at) at.click(); else if (tries < 40) setTimeout(() => window.crucible.view(tab, name, tries + 1), 50);
+    },
     language(lang) { keep('crucible_lang', lang); location.reload(); },
     theme(name) { keep('crucible_theme', name); location.reload(); },
     copy(text, button) {
@@ -23,7 +27,7 @@
   };
   document.addEventListener('click', (event) => {
     const go = event.target.closest('[data-go]');
-    if (go) { event.preventDefault(); window.crucible.open(go.dataset.go); }
+    if (go) { event.preventDefault(); window.crucible.open(go.dataset.go); if (go.dataset.view) window.crucible.view(go.dataset.go, go.dataset.view); }
     const copy = event.target.closest('[data-copy]');
     if (copy) { window.crucible.copy(copy.dataset.copy, copy); }
     const lang = event.target.closest('[data-lang]');

@@ -131,6 +131,9 @@ class _Room:
     def chosen(self, folder: str, request: gr.Request) -> tuple[Any, ...]:
         """Another folder: its pictures, and its own words where it is an example."""
         shown = self.show(folder or "", {"page": 0, "picture": ""}, lang_of(request))
+        if folder == self.desk.drafts.read().folder:  # a page that is loaded again finds its own words
+            return (*shown, gr.skip(), gr.skip())
+        self.desk.drafts.change(folder=folder or "")
         known = starter.CLASS_WORDS.get(folder or "")
         words = (starter.TRIGGER, known) if known else (gr.skip(), "")
         return (*shown, *words)

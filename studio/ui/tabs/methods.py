@@ -22,6 +22,7 @@ class MethodsTab:
     """The parts that the tick and the page's load write to."""
 
     base: gr.Dropdown
+    name: gr.Textbox
     advice: gr.HTML
     shown: list[Any]
     """The base's line, cards, rail, button and choice: what ``show`` returns."""
@@ -73,11 +74,12 @@ def build(desk: Desk, data: DatasetTab, tabs: gr.Tabs, label: Any) -> MethodsTab
     )
     for field in words:
         field.change(room.advised, words, advice, **QUIET)
-    data.folder.change(_named, data.folder, name, **QUIET)
-    return MethodsTab(base, advice, shown, room.show, room.bases)
+    data.folder.change(room.renamed, data.folder, name, **QUIET)
+    return MethodsTab(base, name, advice, shown, room.show, room.bases)
 
 
-def _named(folder: str | None) -> str:
+def named(folder: str | None) -> str:
+    """What an experiment on this folder is called until it is named."""
     return Path(folder or "").name or "experiment"
 
 
@@ -131,17 +133,20 @@ class _Room:
         kind = said(event).get("id", "")
         chosen = list(picked or [])
         chosen = [other for other in chosen if other != kind] if kind in chosen else [*chosen, kind]
+        self.desk.drafts.change(picked=tuple(chosen))
         return self.show(base, chosen, lang_of(request))
 
     @told
     def based(self, base: str, picked: list[str] | None, request: gr.Request) -> Any:
         """Another base: what was picked stays where it can train it, else the usual ones are picked."""
+        self.desk.drafts.change(base=base or "")
         shown = self.show(base, picked, lang_of(request))
         return shown if shown[-1] else self.show(base, None, lang_of(request))
 
-    def bases(self) -> Any:
-        """What can be chosen; the choice itself stays."""
-        return gr.update(choices=self.desk.bases())
+    def bases(self, chosen: str | None = None) -> Any:
+        """What can be chosen; the choice itself stays, or becomes ``chosen``."""
+        found = self.desk.bases()
+        return gr.update(choices=found) if chosen is None else gr.update(choices=found, value=chosen)
 
     @told
     def start(self, *given: Any) -> Any:
@@ -149,11 +154,17 @@ class _Room:
         picked, name, steps, base, folder, trigger, class_word = given
         if not (trigger or "").strip():
             raise SpecError("There is no trigger word; write the word that shall call the subject.")
+        draft, kinds = self.desk.drafts.read(), tuple(picked or ())
         order = Order(
-            name or "", tuple(picked or ()), folder or "", trigger, class_word or "", _steps(steps), base or ""
-        )
+            name or "", kinds, folder or "", trigger, class_word or "", _steps(steps), base or "",
+            dict(draft.presets), {kind: draft.changed(kind) for kind in kinds},
+        )  # fmt: skip
         self.desk.compare(order)
         return gr.Tabs(selected="train")
+
+    def renamed(self, folder: str) -> Any:
+        """Another dataset names the experiment, unless the visitor did."""
+        return gr.skip() if self.desk.drafts.read().name else named(folder)
 
     def advised(self, folder: str, trigger: str, class_word: str, request: gr.Request) -> str:
         """The line above the cards."""
@@ -168,7 +179,7 @@ def advice(folder: str, trigger: str, class_word: str, lang: str) -> str:
     except DataError as error:
         return notice("err", str(error))
     parts = (
-        (t("dataset", lang), f"{_named(folder)}, {pictures}"),
+        (t("dataset", lang), f"{named(folder)}, {pictures}"),
         (t("trigger", lang), f"{trigger} {class_word}".strip()),
     )
     said_ = "".join(f'<span><span class="mute">{esc(key)}</span> <b>{esc(value)}</b></span>' for key, value in parts)
@@ -226,4 +237,5 @@ def _rail(picked: list[Offer], lang: str) -> str:
     )
     tight = [tr(offer.look.title, lang) for offer in picked if offer.short]
     short = notice("warn", t("offer_short", lang, methods=", ".join(tight))) if tight else ""
-    return f'{head}<div class="list">{rows}</div>{short}'
+    adjust = '<button type="button" class="bt wide" data-go="train" data-view="setup" id="methods_adjust">'
+    return f'{head}<div class="list">{rows}</div>{short}{adjust}{word("adjust", lang)}</button>'

@@ -11,6 +11,8 @@ from studio.ui.desk import Desk, Now
 from studio.ui.i18n import t
 from studio.ui.markup import VOID, empty, leave
 from studio.ui.speak import QUIET, lang_of, pane, said, told
+from studio.ui.tabs import setup
+from studio.ui.tabs.setup import SetupTab
 
 
 @dataclass(frozen=True)
@@ -19,20 +21,27 @@ class TrainTab:
 
     parts: list[gr.HTML]
     show: Any
+    setup: SetupTab
+    views: gr.Tabs
+    setup_view: gr.Tab
 
 
-def build(desk: Desk, tabs: gr.Tabs) -> TrainTab:
+def build(desk: Desk, tabs: gr.Tabs, label: Any) -> TrainTab:
     """Lay the tab out; the caller stands inside its gr.Tab."""
-    toolbar = pane("train_toolbar")
-    columns = pane("train_runs")
-    with gr.Row(equal_height=False, elem_id="train_lower"):
-        with gr.Column(scale=3, elem_classes="pan", min_width=320):
-            losses = pane("train_loss")
-        with gr.Column(scale=2, elem_classes="pan", min_width=280):
-            log = pane("train_log")
+    with gr.Tabs(elem_id="train_views", selected="live") as views:
+        with gr.Tab(label("view_setup"), id="setup") as setup_view:
+            laid = setup.build(desk, views, label)
+        with gr.Tab(label("view_live"), id="live"):
+            toolbar = pane("train_toolbar")
+            columns = pane("train_runs")
+            with gr.Row(equal_height=False, elem_id="train_lower"):
+                with gr.Column(scale=3, elem_classes="pan", min_width=320):
+                    losses = pane("train_loss")
+                with gr.Column(scale=2, elem_classes="pan", min_width=280):
+                    log = pane("train_log")
     room = _Room(desk)
     toolbar.click(room.asked, None, tabs, **QUIET)
-    return TrainTab([toolbar, columns, losses, log], room.show)
+    return TrainTab([toolbar, columns, losses, log], room.show, laid, views, setup_view)
 
 
 class _Room:

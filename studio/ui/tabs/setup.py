@@ -1,0 +1,319 @@
+"""The only file that knows the set-up of the Train tab: each method's preset and settings, before anything starts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from studio.errors import CrucibleError, ModelError, SpecError
+from studio.ui import before
+from studio.ui.desk import Desk, Order
+from studio.ui.draft import Draft
+from studio.ui.i18n import t, tr
+from studio.ui.markup import empty, leave, notice, word
+from studio.ui.offers import Offer, usual
+from studio.ui.speak import CLICKS, QUIET, lang_of, said, told
+
+FORM = """
+element.addEventListener('change', (event) => {
+  const at = event.target.closest('[data-set]');
+  if (!at) return;
+  const kind = at.closest('[data-kind]').dataset.kind;  // what the visitor saw, whatever was clicked meanwhile
+  trigger('click', { act: 'set', id: at.dataset.set, kind, value: at.type === 'checkbox' ? at.checked : at.value });
+});
+element.addEventListener('input', (event) => {
+  const at = event.target.closest('[data-find]');
+  if (!at) return;
+  clearTimeout(at.waiting);
+  at.waiting = setTimeout(() => trigger('click', { act: 'find', id: at.value }), 150);
+});
+new MutationObserver(() => {  // what a visitor touched no longer follows its attribute by itself
+  for (const box of element.querySelectorAll('input[type=checkbox]')) box.checked = box.hasAttribute('checked');
+  for (const list of element.querySelectorAll('select')) {
+    const chosen = list.querySelector('option[selected]');
+    if (chosen) list.value = chosen.value;
+  }
+  for (const text of element.querySelectorAll('textarea')) {
+    if (text !== document.activeElement) text.value = text.textContent;
+  }
+}).observe(element, { subtree: true, childList: true, attributes: true, characterData: true });
+"""
+
+
+@dataclass(frozen=True)
+class SetupTab:
+    """The parts that the page's load and tick write to."""
+
+    shown: list[Any]
+    """What ``show`` returns."""
+    show: Any
+    before: gr.HTML
+    foretold: Any
+
+
+def _pane(elem_id: str) -> gr.HTML:
+    return gr.HTML("", apply_default_css=False, elem_id=elem_id, padding=False, js_on_load=CLICKS + FORM)
+
+
+def build(desk: Desk, views: gr.Tabs, label: Any) -> SetupTab:
+    """Lay the set-up out; the caller stands inside its gr.Tab."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=320):
+            head = _pane("train_presets")
+            with gr.Column(elem_classes="pan"):
+                tools = _pane("train_tools")
+                form = _pane("train_form")
+                text = gr.Textbox(
+                    label=label("as_a_file"), info=label("as_a_file_help"), lines=18, max_lines=30, visible=False,
+                    elem_id="train_toml", elem_classes="code", interactive=True,
+                )  # fmt: skip
+                apply = gr.Button(label("toml_apply"), visible=False, elem_id="train_toml_apply")
+        with gr.Column(scale=2, min_width=260):
+            with gr.Column(elem_classes="pan"):
+                ahead = gr.HTML("", apply_default_css=False, padding=False, elem_id="train_before")
+                start = gr.Button(label("start_runs"), variant="primary", elem_id="train_start", interactive=False)
+            with gr.Column(elem_classes="pan"):
+                changes = _pane("train_changes")
+                name = gr.Textbox(
+                    label=label("preset_name"), elem_id="train_preset_name", max_lines=1, interactive=True,
+                    placeholder="my-lora",
+                )  # fmt: skip
+                keep = gr.Button(label("preset_keep"), elem_id="train_preset_keep")
+                taken = gr.UploadButton(
+                    label("import_settings"), file_types=[".json", ".toml"], elem_id="train_import",
+                    elem_classes="low",
+                )  # fmt: skip
+                told_of = gr.HTML("", apply_default_css=False, padding=False, elem_id="train_imported")
+    place: gr.State = gr.State({"kind": "", "find": ""})
+    room = _Room(desk)
+    shown = [head, tools, form, text, apply, ahead, start, changes, place]
+    for pane in (head, tools, form, changes):
+        pane.click(room.clicked, place, shown, **QUIET)
+    apply.click(room.applied, [place, text], shown, **QUIET)
+    keep.click(room.kept, [place, name], shown, **QUIET)
+    taken.upload(room.imported, [place, taken], [told_of, *shown], **QUIET)
+    more: dict[str, Any] = {"trigger_mode": "once", **QUIET}
+    start.click(room.start, place, views, **more)
+    return SetupTab(shown, room.show, ahead, room.foretold)
+
+
+class _Room:
+    """The set-up's handlers."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def show(self, place: dict[str, Any], lang: str) -> tuple[Any, ...]:
+        """Everything, from the draft on disk."""
+        hidden, off = gr.update(visible=False), gr.update(interactive=False)
+        nothing = ("", "", hidden, hidden, "", off, "", place)
+        if not self.desk.looks.ready.is_set():
+            return (f'<p class="mute">{word("methods_loading", lang)}</p>', *nothing)
+        draft = self.desk.drafts.read()
+        try:
+            found = self.offered(draft)
+        except ModelError as error:
+            return (notice("err", tr(str(error), lang)), *nothing)
+        if not found:
+            go = leave("methods", t("add_method", lang), name="setup_methods")
+            return (empty(t("nothing_picked", lang), t("pick_one", lang), go), *nothing)
+        kind = place["kind"] if place["kind"] in [offer.look.kind for offer in found] else found[0].look.kind
+        return self._drawn(draft, found, {**place, "kind": kind}, lang)
+
+    def offered(self, draft: Draft) -> list[Offer]:
+        """The methods of the draft that its base can train; raises ModelError."""
+        every = self.desk.offers(self.desk.about(draft.base))
+        picked = usual(every) if draft.picked is None else draft.picked
+        return [offer for offer in every if offer.look.kind in picked and not offer.reason]
+
+    def sheet(self, draft: Draft, offer: Offer) -> Any:
+        """What the draft makes of one method; a preset that is gone gives way to the usual one."""
+        from studio.own_presets import any_preset
+        from studio.ui import setup
+
+        kind = offer.look.kind
+        try:
+            preset = any_preset(draft.presets.get(kind) or offer.preset, self.desk.outputs)
+        except SpecError:
+            preset = any_preset(offer.preset, self.desk.outputs)
+        return setup.sheet(draft, kind, preset)
+
+    def _drawn(self, draft: Draft, found: list[Offer], place: dict[str, Any], lang: str) -> tuple[Any, ...]:
+        from studio.ui import form, setup
+        from studio.ui.i18n import labels
+
+        sheets = {offer.look.kind: self.sheet(draft, offer) for offer in found}
+        of = sheets[place["kind"]]
+        counts = {kind: len(one.changes()) for kind, one in sheets.items()}
+        names = {field.key: " ".join(labels.of(field.key, field.help, lang)) for field in of.fields}
+        toml = draft.mode == "toml"
+        shown = setup.visible(of.fields, of, draft.mode, place["find"], names)
+        about = self.desk.about(draft.base)
+        strip = form.strip([offer.look for offer in found], place["kind"], counts, lang)
+        tiles = form.tiles(self._presets(place["kind"], about.presets), of.preset.name, self._memory(), lang)
+        wrong = next((error for one in sheets.values() for error in one.errors.values()), "")
+        ready = not wrong and not self._problems(of)
+        return (
+            strip + tiles,
+            form.toolbar(draft.mode, counts[place["kind"]], lang),
+            "" if toml else form.drawn(of, shown, lang),
+            gr.update(visible=toml, value=of.spec.to_toml()),
+            gr.update(visible=toml),
+            self.before(sheets, lang),
+            gr.update(interactive=ready, value=t("start_n_runs", lang, n=len(found))),
+            form.changes(of, lang),
+            place,
+        )
+
+    def before(self, sheets: Any, lang: str) -> str:
+        """What the runs will need, and what stops them."""
+        specs = [of.spec for of in sheets.values()]
+        problems = [_where(of, key, error, lang) for of in sheets.values() for key, error in of.errors.items()]
+        problems += [problem for of in sheets.values() for problem in self._problems(of)]
+        foretold = self.desk.forecasts.of(specs)
+        known = {spec.method.kind: (foretold[spec.method.kind], spec.schedule.steps) for spec in specs}
+        looks = {kind: self.desk.looks.of(kind) for kind in sheets}
+        return before.drawn(known, looks, list(dict.fromkeys(problems)), lang)
+
+    def foretold(self, lang: str) -> Any:
+        """The same for the tick, while something is still worked out; None where nothing can be said."""
+        if not self.desk.looks.ready.is_set():
+            return None
+        try:
+            draft = self.desk.drafts.read()
+            return self.before({o.look.kind: self.sheet(draft, o) for o in self.offered(draft)}, lang)
+        except CrucibleError:
+            return None
+
+    def _problems(self, of: Any) -> list[str]:
+        return [str(problem) for problem in of.spec.problems()] if of.ready else []
+
+    def _presets(self, kind: str, family: str) -> list[tuple[str, str, str, float, bool]]:
+        """The presets of a method for a base: those that fit first, the largest of them before the smaller."""
+        from studio.own_presets import own
+        from studio.spec import presets
+
+        memory = self._memory()
+        mine = [one for one in own(self.desk.outputs) if one.settings.get("method", {}).get("kind") == kind]
+        studio = [one for one in presets() if one.settings.get("method", {}).get("kind") == kind]
+        studio = [one for one in studio if one.family == family]
+        studio.sort(key=lambda one: (one.memory_gb * 1e9 > memory, -one.memory_gb * (one.memory_gb * 1e9 <= memory)))
+        return [(one.name, one.title, one.when, one.memory_gb, one in mine) for one in [*studio, *mine]]
+
+    def _memory(self) -> float:
+        from studio.engine.machine import this_hardware
+
+        return float(this_hardware().memory)
+
+    @told
+    def clicked(self, place: dict[str, Any], event: gr.EventData, request: gr.Request) -> Any:
+        """A method, preset, field, switch of the view or a reset was used."""
+        data, lang = said(event), lang_of(request)
+        act, name, kind = data.get("act", ""), str(data.get("id", "")), place["kind"]
+        drafts = self.desk.drafts
+        draft = drafts.read()
+        if act == "method":
+            place = {**place, "kind": name}
+        elif act == "find":
+            place = {**place, "find": name}
+        elif act == "mode":
+            drafts.change(mode=name)
+        elif act == "preset":
+            drafts.write(draft.taking(kind, name))
+        elif act in ("reset", "reset_all"):
+            drafts.write(draft.without(kind, name))
+        elif act == "set":
+            drafts.write(self._set(draft, str(data.get("kind", kind)), name, data.get("value", "")))
+        return self.show(place, lang)
+
+    def _set(self, draft: Draft, kind: str, key: str, value: Any) -> Draft:
+        """With what was typed; what cannot be read stays as it was typed, and its field says what is wrong."""
+        from studio.ui import fields
+
+        offer = next((one for one in self.offered(draft) if one.look.kind == kind), None)
+        of = self.sheet(draft, offer) if offer else None
+        field = next((field for field in of.fields if field.key == key), None) if of else None
+        if of is None or field is None:
+            raise SpecError(f"'{key}' is not a setting of this method; reload the page.")
+        try:
+            read = fields.read(field, value)
+        except SpecError:
+            read = value
+        if read == fields.plainly(of.plain, key):
+            return draft.without(kind, key)
+        return draft.with_value(kind, key, read)
+
+    @told
+    def applied(self, place: dict[str, Any], text: str, request: gr.Request) -> Any:
+        """TOML was written or pasted: the draft becomes what it says."""
+        from studio.spec import spec_from_toml
+        from studio.ui import setup
+
+        draft = self.desk.drafts.read()
+        spec = spec_from_toml(text or "", "The text")
+        kind = spec.method.kind
+        picked = list(draft.picked or [offer.look.kind for offer in self.offered(draft)])
+        draft = draft.moved(picked=tuple(dict.fromkeys([*picked, kind])), base=spec.base.model)
+        offer = next((one for one in self.offered(draft) if one.look.kind == kind), None)
+        if offer is None:
+            raise SpecError(f"{kind} cannot train this base model; choose another method or base.")
+        self.desk.drafts.write(setup.taken_over(draft, kind, self.sheet(draft, offer).preset, spec))
+        gr.Info(t("toml_taken", lang_of(request)), title="Crucible")
+        return self.show({**place, "kind": kind}, lang_of(request))
+
+    @told
+    def kept(self, place: dict[str, Any], name: str, request: gr.Request) -> Any:
+        """The method's settings become a preset of the user's own."""
+        from studio.own_presets import keep
+        from studio.ui import setup
+
+        draft = self.desk.drafts.read()
+        offer = next((one for one in self.offered(draft) if one.look.kind == place["kind"]), None)
+        if offer is None:
+            raise SpecError("No method is picked; pick at least one.")
+        of = self.sheet(draft, offer)
+        if not of.ready:
+            raise SpecError("Something in the form cannot be; mend what is marked red first.")
+        made = keep(self.desk.outputs, name or "", setup.own_settings(of))
+        self.desk.drafts.write(draft.without(offer.look.kind).taking(offer.look.kind, made.name))
+        gr.Info(t("preset_kept", lang_of(request), name=made.name), title="Crucible")
+        return self.show(place, lang_of(request))
+
+    @told
+    def imported(self, place: dict[str, Any], file: str, request: gr.Request) -> Any:
+        """Another trainer's settings are taken over as far as they correspond."""
+        from studio import foreign
+
+        lang = lang_of(request)
+        found = foreign.read(Path(file))
+        draft = self.desk.drafts.read()
+        picked = list(draft.picked or [offer.look.kind for offer in self.offered(draft)])
+        draft = draft.moved(picked=tuple(dict.fromkeys([*picked, found.kind]))).without_own(found.kind)
+        for key, value in found.settings.items():
+            draft = draft.with_value(found.kind, key, value)
+        self.desk.drafts.write(draft)
+        return before.imported(found, lang), *self.show({**place, "kind": found.kind}, lang)
+
+    @told
+    def start(self, place: dict[str, Any], request: gr.Request) -> Any:
+        """Create the experiment of the draft, queue it, and show it live."""
+        draft = self.desk.drafts.read()
+        self.desk.compare(self.order(draft))
+        gr.Info(t("told_queued", lang_of(request)), title="Crucible")
+        return gr.Tabs(selected="live")
+
+    def order(self, draft: Draft) -> Order:
+        """What the draft asks for."""
+        kinds = tuple(offer.look.kind for offer in self.offered(draft))
+        return Order(
+            draft.name, kinds, draft.folder, draft.trigger, draft.class_word, None, draft.base, dict(draft.presets),
+            {kind: draft.changed(kind) for kind in kinds},
+        )  # fmt: skip
+
+
+def _where(of: Any, key: str, error: str, lang: str) -> str:
+    """What is wrong, behind the name of its field."""
+    from studio.ui.i18n import labels
+
+    return f"{labels.of(key, '', lang)[0]}: {tr(error, lang)}" if key else tr(error, lang)
