@@ -103,12 +103,11 @@ def dataset(spec: DataSpec) -> Dataset:
         raise DataError(f"'{spec.folder}' holds no pictures{others}; add PNG, JPEG or WebP files to it.")
     if spec.masks == "file" and not any(example.mask for example in found):
         raise DataError(f"'{spec.folder}' holds no mask; put name-mask.png beside name, or set data.masks to off.")
-    held = _chosen(folder, found, spec)
-    place = resolve_folder(spec.held_out) if spec.held_out else starter.HELD_OUT.get(spec.folder)
+    names = {relative(one.path, folder): one for one in found}
+    held = tuple(names[name] for name in held_names(list(names), spec))
+    place = held_folder(spec)
     if place:
         held = (*held, *(one for one in scan(place) if key(relative(one.path, folder)) not in out))
-    elif not held and len(found) >= HOLD_FROM:
-        held = found[HOLD_BACK - 1 :: HOLD_BACK] or found[-1:]
     judged = {one.path.resolve() if place else one.path for one in held}
     train = tuple(one for one in found if (one.path.resolve() if place else one.path) not in judged)
     if not train:
@@ -116,10 +115,25 @@ def dataset(spec: DataSpec) -> Dataset:
     return Dataset(train, held, unusable)
 
 
-def held_names(spec: DataSpec) -> tuple[str, ...]:
-    """The pictures of the folder itself that ``spec`` holds back, as data.hold_back names them; raises DataError."""
-    folder = resolve_folder(spec.folder)
-    return tuple(relative(one.path, folder) for one in dataset(spec).held_out if one.path.is_relative_to(folder))
+def held_names(names: Sequence[str], spec: DataSpec) -> tuple[str, ...]:
+    """Which of the pictures ``names`` of the folder are held back: those of data.hold_back, else one in six.
+
+    With a folder of pictures to judge by, nothing else is. Raises DataError for a name that is not there.
+    """
+    wanted = {key(name): name for name in spec.hold_back}
+    if wanted:
+        held = tuple(name for name in names if wanted.pop(key(name), None) is not None)
+        if wanted:
+            raise DataError(f"data.hold_back names {listed(wanted.values())}, which is not used from '{spec.folder}'.")
+        return held
+    if held_folder(spec) or len(names) < HOLD_FROM:
+        return ()
+    return tuple(names[HOLD_BACK - 1 :: HOLD_BACK] or names[-1:])
+
+
+def held_folder(spec: DataSpec) -> Path | None:
+    """The folder of pictures to judge by, where there is one; raises DataError when it is not there."""
+    return resolve_folder(spec.held_out) if spec.held_out else starter.HELD_OUT.get(spec.folder)
 
 
 def _used(folder: Path, found: Sequence[Example], spec: DataSpec, out: set[str]) -> tuple[Example, ...]:
@@ -129,12 +143,3 @@ def _used(folder: Path, found: Sequence[Example], spec: DataSpec, out: set[str])
 
 def _once(one: Example) -> Example:
     return Example(one.path, one.caption, one.mask, 1, one.focus)
-
-
-def _chosen(folder: Path, found: Sequence[Example], spec: DataSpec) -> tuple[Example, ...]:
-    """What data.hold_back names; raises DataError for a name that is not there."""
-    wanted = {key(name): name for name in spec.hold_back}
-    held = tuple(one for one in found if wanted and wanted.pop(key(relative(one.path, folder)), None) is not None)
-    if wanted:
-        raise DataError(f"data.hold_back names {listed(wanted.values())}, which is not used from '{spec.folder}'.")
-    return held
