@@ -27,7 +27,7 @@ def test_both_texts_have_the_same_slots(key: str) -> None:
 
 def test_chinese_is_translated() -> None:
     same = {key for key, text in LANGUAGES["zh"].items() if text == LANGUAGES["en"][key]}
-    assert same <= {"diagram_unet", "diagram_vae"}
+    assert same <= {"diagram_unet", "diagram_vae", "mode_toml"}
 
 
 def test_every_key_in_the_code_exists_and_every_key_is_used() -> None:
@@ -35,7 +35,7 @@ def test_every_key_in_the_code_exists_and_every_key_is_used() -> None:
     asked = set(re.findall(r"\b(?:t|word|label|I18N)\(\s*\"(\w+)\"", code))
     assert {key for key in asked if not key.endswith("_")} <= set(LANGUAGES["en"])
     unused = {key for key in LANGUAGES["en"] if not re.search(rf"[\"']{key}[\"']", code)}
-    built = ("act_", "state_", "stage_", "part_", "told_", "theme_", "verdict_", "mark_")
+    built = ("act_", "state_", "stage_", "part_", "told_", "theme_", "verdict_", "mark_", "mode_", "group_", "doubt_")
     assert not {key for key in unused if not key.startswith(built)}
 
 
