@@ -140,18 +140,23 @@ def _trouble(now: Now, lang: str) -> str:
     failed = [
         notice("err", f"{run.name}: {tr(run.view.error, lang)}") for run in now.runs if run.view.state == "failed"
     ]
-    failed += [notice("warn", f"{run.name}: {tr(why, lang)}") for run in now.runs if (why := _gave_up(run))]
-    if now.trouble and not failed:
+    ended = [(run.name, *_ended(run)) for run in now.runs]
+    failed += [notice(kind, f"{name}: {tr(why, lang)}") for name, kind, why in ended if why]
+    if now.trouble and not any(run.view.state == "failed" for run in now.runs):
         failed.append(notice("err", tr(now.trouble, lang)))
-    return "".join(failed)
+    return f'<div class="told">{"".join(failed)}</div>' if failed else ""
 
 
-def _gave_up(run: Seen) -> str:
-    """Why a run stopped by itself at an earlier good state; nothing where the user stopped it."""
+def _ended(run: Seen) -> tuple[str, str]:
+    """Why a run ended by itself before its last step, and how that stands out; nothing where it did not."""
     last = next((event for event in reversed(run.view.log) if isinstance(event, Stopped)), None)
-    if run.view.state != "stopped" or last is None or not last.code:
-        return ""
-    return next((e.text for e in reversed(run.view.log) if isinstance(e, Note) and e.level == "warning"), "")
+    level = ""
+    if run.view.state == "stopped" and last is not None and last.code:
+        level = "warning"  # it went back to an earlier good state
+    elif run.view.state == "finished" and run.view.step < run.total:
+        level = "info"  # the held-out pictures said that it is enough
+    why = (event.text for event in reversed(run.view.log) if isinstance(event, Note) and event.level == level)
+    return {"warning": "warn"}.get(level, level), next(why, "")
 
 
 def columns(now: Now, looks: Looks, lang: str) -> str:

@@ -82,7 +82,7 @@ def test_resume_lifts_a_pause_and_starts_nothing(desk: Desk, run: RunStore, work
     assert (run.take_wish(), worker.jobs) == (None, ["first"])
 
 
-def test_a_run_that_gave_up_says_why_above_the_log(desk: Desk, run: RunStore) -> None:
+def test_a_run_that_ended_by_itself_says_why_above_the_columns(desk: Desk, run: RunStore) -> None:
     run.append(Started(step=0, total=10))
     run.append(Note(text="The loss became infinite.", level="warning"))
     run.append(Stopped(step=1, code=1))
@@ -90,6 +90,12 @@ def test_a_run_that_gave_up_says_why_above_the_log(desk: Desk, run: RunStore) ->
     run.append(Started(step=1, total=10))
     run.append(Stopped(step=5))
     assert "infinite" not in view.toolbar(desk.now(), "en")
+    run.append(Started(step=5, total=10))
+    run.append(Note(text="It is enough.", level="info"))
+    run.append(Finished(step=8, seconds=1))
+    assert "It is enough." in view.toolbar(desk.now(), "en")
+    run.append(Finished(step=10, seconds=1))
+    assert "It is enough." not in view.toolbar(desk.now(), "en")
 
 
 def test_a_lost_sign_of_life_is_said(desk: Desk, run: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,7 +158,9 @@ def _line(found: Any, hw: Any, lang: str) -> Line:
     verdict = "warn" if found.advice else "ok"
     if found.verdict != OK:
         verdict = {True: "plain", False: "err"}[found.optional]
-    parts = {name: t(name, lang) for name in ("device", "precision", "attention", "disk")}
+    parts = {
+        name: t(name, lang) for name in ("device", "memory", "driver", "kernels", "precision", "attention", "disk")
+    }
     texts = {"not installed": t("not_installed", lang)}
     advice = found.advice
     if found.part == "disk":
@@ -173,7 +175,8 @@ def _line(found: Any, hw: Any, lang: str) -> Line:
 def _typed(text: str) -> str:
     """What is to be typed, between backticks."""
     before, colon, command = text.partition("ype: ")
-    return f"{before}{colon}`{command}`" if colon else text
+    command, see, rest = command.partition(" (see ")
+    return f"{before}{colon}`{command}`{see}{rest}" if colon else text
 
 
 def settings(lang: str) -> str:
