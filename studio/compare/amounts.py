@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 _BYTES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+_JOULES = ((3.6e6, "kWh"), (3.6e3, "Wh"), (3.6, "mWh"))
 _COUNTS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -14,12 +15,12 @@ class Shown(NamedTuple):
 
 
 def show(value: float, unit: str, digits: int, spread: float | None = None) -> Shown:
-    """Write ``value`` in ``unit``: score, loss, s, time, bytes or count."""
+    """Write ``value`` in ``unit``: score, loss, s, time, bytes, energy (in joules) or count."""
     if unit == "time":
         return Shown(duration(value), "" if spread is None else f"±{duration(spread)}")
-    steps = {"bytes": _BYTES, "count": _COUNTS}.get(unit)
+    steps = {"bytes": _BYTES, "energy": _JOULES, "count": _COUNTS}.get(unit)
     if steps:
-        return _scaled(value, steps, "B" if unit == "bytes" else "", spread)
+        return _scaled(value, steps, {"bytes": "B", "energy": "J"}.get(unit, ""), spread)
     ending = " s" if unit == "s" else ""
     return Shown(f"{value:.{digits}f}{ending}", "" if spread is None else f"±{spread:.{digits}f}")
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from studio.compare import clock, guests, meter, report
-from studio.compare.eye import Eye, starter_eye
+from studio.compare.evidence import Seen
+from studio.compare.eye import Eye, open_eye
 from studio.compare.layout import add, create, reorder
 from studio.compare.measure import measure
 from studio.compare.members import BASE, Member, member, members, open_experiment
@@ -26,7 +27,7 @@ def run(
 
     What is finished is not done again, so this may be killed and called anew at any moment. A run that fails does
     not stop the others, and is tried again at the next call. A run that the user stopped rests until
-    ``resume_stopped``. ``eye`` is what judges the pictures; without one it is the starter's.
+    ``resume_stopped``. ``eye`` is what judges the pictures; without one it is the experiment's own.
     """
     experiment = open_experiment(store)
     minutes = experiment.terms.minutes if experiment.terms.budget == "minutes" else 0.0
@@ -54,12 +55,13 @@ def conclude(store: ExperimentStore, eye: Eye | None = None) -> Iterator[tuple[s
         trained.insert(0, (base, trained[0][1]))
     if trained and eye is None:
         try:
-            eye = starter_eye()
+            eye = open_eye(open_experiment(store).terms.eye)
         except ModelError as missing:
             yield BASE, Note(text=str(missing), level="warning")
+    seen: Seen = {}
     for done, (one, spec) in enumerate(trained):
         yield one.path.name, Progress(stage="measuring", done=done, total=len(trained))
-        values = measure(one, base, spec, eye)
+        values = measure(one, base, spec, eye, seen)
         yield one.path.name, Measured(values={n: v.value for n, v in values.items() if v.value is not None})
     report.write(store)
     yield BASE, Progress(stage="measuring", done=len(trained), total=len(trained))

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from studio.compare import amounts
+from studio.compare.evidence import Metric, Value
 from studio.compare.guests import Visitor, visitors
 from studio.compare.measure import measured
 from studio.compare.members import BASE, BASE_COLOUR, BASE_TITLE, Group, groups
-from studio.compare.metrics import METRICS, Metric, Value
+from studio.compare.metrics import METRICS
 from studio.store import ExperimentStore
 
 BEST, WORST, TIE = "▲", "▼", "="
@@ -69,9 +70,17 @@ def build(store: ExperimentStore) -> Table:
         replace(row, cells={name: replace(cell, mark=marks[name][i]) for name, cell in row.cells.items()})
         for i, row in enumerate(rows)
     ]
-    scores = [row.cells[m.name] for row in (first, *rows) for m in METRICS if m.unit == "score"]
-    notes = dict.fromkeys(cell.reason for cell in scores if cell.value is not None and cell.reason)
-    return Table((first, *rows), METRICS, eye, tuple(notes))
+    return Table((first, *rows), METRICS, eye, _notes((first, *rows)))
+
+
+def _notes(rows: Sequence[Row]) -> tuple[str, ...]:
+    """What is true of a whole column of scores, such as that nothing was held out."""
+    found: dict[str, None] = {}
+    for metric in METRICS:
+        reasons = {row.cells[metric.name].reason for row in rows if row.cells[metric.name].value is not None}
+        if metric.unit == "score" and len(reasons) == 1 and len(rows) > 1:
+            found.update(dict.fromkeys(reasons - {""}))
+    return tuple(found)
 
 
 def marked(metric: Metric, cells: Sequence[Cell | None]) -> list[str]:

@@ -61,6 +61,7 @@ class ColourEye:
     def __init__(self, name: str = "colour eye") -> None:
         self.name = name
         self.looked = 0
+        self.reader = self
 
     def images(self, pictures: Sequence[Image.Image]) -> Tensor:
         self.looked += len(pictures)

@@ -75,12 +75,12 @@ def test_a_run_that_slows_down_is_ended_by_the_clock(data: Path, engine: Engine,
 
 
 def test_killed_anywhere_equal_minutes_stay_equal(data: Path, engine: Engine, tmp_path: Path) -> None:
-    calm = timed(data, tmp_path / "calm", 6 * SECOND)
+    calm = timed(data, tmp_path / "calm", 4 * SECOND)
     events = sum(1 for _ in experiment.run(calm, None, eye=ColourEye()))
     csv = (calm.path / "table.csv").read_text(encoding="utf-8")
-    for killed_after in range(1, events, 5):
+    for killed_after in range(1, events, 13):
         engine.done.clear()
-        store = timed(data, tmp_path / f"{killed_after}", 6 * SECOND)
+        store = timed(data, tmp_path / f"{killed_after}", 4 * SECOND)
         going = experiment.run(store, None, eye=ColourEye())
         for _ in range(killed_after):
             next(going)
@@ -89,7 +89,7 @@ def test_killed_anywhere_equal_minutes_stay_equal(data: Path, engine: Engine, tm
         assert (store.path / "table.csv").read_text(encoding="utf-8") == csv, killed_after
         for one in members(store):
             assert sum(isinstance(event, Finished) for event in one.view.log) == 1
-            assert len([event for event in one.view.log if isinstance(event, Sampled) and event.step == 12]) <= 2
+            assert len([event for event in one.view.log if isinstance(event, Sampled) and event.step == 8]) <= 2
 
 
 def test_a_run_that_its_user_stopped_rests_before_its_minutes_are_over(data: Path, engine: Engine, tmp_path: Path):

@@ -8,7 +8,6 @@ from compare_doubles import Engine, spec
 
 from studio import cli_compare
 from studio.compare import experiment
-from studio.compare.eye import starter_eye
 from studio.compare.members import members, open_experiment
 from studio.errors import SpecError
 from studio.spec import RunSpec, make_spec
@@ -21,7 +20,6 @@ from typing import Any  # isort: skip
 @pytest.fixture(autouse=True)
 def no_eye(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is judged has tests of its own."""
-    starter_eye.cache_clear()
     monkeypatch.setattr(experiment, "conclude", lambda store, eye=None: iter(()))
 
 

@@ -72,7 +72,7 @@ def test_killed_anywhere_nothing_is_done_twice(data: Path, engine: Engine, tmp_p
     figures = (calm.path / "table.csv").read_text(encoding="utf-8")
     list(experiment.run(calm, None, eye=eye))
     assert eye.looked == 0 and engine.done == steps
-    for killed_after in range(1, events, 3):
+    for killed_after in range(1, events, 4):
         engine.done.clear()
         store = experiment.create(tmp_path, f"killed-{killed_after}", [spec(data, kind) for kind in kinds])
         eye = ColourEye()
@@ -153,7 +153,7 @@ def test_without_an_eye_the_rest_is_still_measured(
 ) -> None:
     from studio.compare.eye import StarterEye
 
-    monkeypatch.setattr(experiment, "starter_eye", lambda: StarterEye(tmp_path / "none"))
+    monkeypatch.setattr(experiment, "open_eye", lambda name: StarterEye(tmp_path / "none"))
     store = experiment.create(tmp_path, "x", [spec(data)])
     notes = [event.text for _, event in experiment.run(store, None) if isinstance(event, Note)]
     cells = table.build(store).rows[1].cells

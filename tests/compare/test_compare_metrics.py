@@ -9,9 +9,10 @@ from PIL import Image
 
 from studio.compare import experiment
 from studio.compare.eye import StarterEye
+from studio.compare.looks import nearest, plain_prompt
 from studio.compare.measure import measure, measured
 from studio.compare.members import member, members
-from studio.compare.metrics import METRICS, nearest, plain_prompt
+from studio.compare.metrics import METRICS
 from studio.events import Exported
 from studio.store import ExperimentStore
 
@@ -25,7 +26,7 @@ def test_every_metric_explains_itself() -> None:
     assert len({metric.name for metric in METRICS}) == len(METRICS)
     for metric in METRICS:
         assert metric.why.endswith(".") and metric.misleads.endswith(".")
-        assert metric.unit in ("score", "loss", "s", "time", "bytes", "count")
+        assert metric.unit in ("score", "loss", "s", "time", "bytes", "energy", "count")
 
 
 def test_the_figures_of_a_run(store: ExperimentStore, eye: ColourEye) -> None:
@@ -51,7 +52,7 @@ def test_the_base_is_not_trained_and_forgets_nothing(store: ExperimentStore, eye
         assert values[name].value is None and values[name].reason == "The base was not trained."
 
 
-def _tiny_eye(folder: Path) -> StarterEye:
+def save_tiny_clip(folder: Path) -> Path:
     """A random CLIP whose vocabulary is the bytes."""
     from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
     from transformers.convert_slow_tokenizer import bytes_to_unicode
@@ -66,21 +67,21 @@ def _tiny_eye(folder: Path) -> StarterEye:
               "image_size": 16, "patch_size": 8}  # fmt: skip
     torch.manual_seed(0)
     CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=8)).save_pretrained(folder)
-    return StarterEye(folder)
+    return folder
 
 
 def test_the_starters_eye_gives_directions(tmp_path: Path) -> None:
-    eye = _tiny_eye(tmp_path)
+    eye = StarterEye(save_tiny_clip(tmp_path))
     pictures = [Image.effect_noise((40, 24), sigma).convert("RGB") for sigma in (5.0, 90.0)]
     seen, read = eye.images(pictures), eye.texts(["a dog", "a much longer sentence than the others that is cut"])
     assert seen.shape == read.shape == (2, 8)
     assert torch.allclose(seen.norm(dim=1), torch.ones(2)) and torch.allclose(read.norm(dim=1), torch.ones(2))
     assert torch.allclose(read[0], eye.texts(["a dog"])[0], atol=1e-5)  # padding changes nothing
-    assert eye.name.startswith("starter eye ") and eye.name == _tiny_eye(tmp_path).name
+    assert eye.name.startswith("starter eye ") and eye.name == StarterEye(save_tiny_clip(tmp_path)).name
 
 
 def test_likeness_is_top_for_the_same_pictures_and_grows_along_a_mix(tmp_path: Path) -> None:
-    eye = _tiny_eye(tmp_path)
+    eye = StarterEye(save_tiny_clip(tmp_path))
     held = eye.images([Image.effect_noise((16, 16), s).convert("RGB") for s in (10.0, 40.0, 80.0)])
     other = eye.images([Image.new("RGB", (16, 16), COLOURS["blue"])])
     assert nearest(held, held) == pytest.approx(1, abs=1e-5)
