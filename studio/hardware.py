@@ -5,13 +5,14 @@ import ctypes
 import importlib.metadata
 import os
 import platform
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from studio.plan import EIGHT_BIT, Choice, Hardware, MachineSpec, Plan, Precision, decide
+from studio.plan import BITS, EIGHT_BIT, Choice, Hardware, MachineSpec, Plan, Precision, decide
 
 __all__ = [
     "EIGHT_BIT", "PACKAGES", "Choice", "Hardware", "MachineSpec", "Plan", "Precision", "decide", "energy_spent",
@@ -43,6 +44,8 @@ def probe() -> Hardware:
         base["free"] = psutil.virtual_memory().available
     device = base.get("device", "cpu")
     probes = base.pop("probes") | {"xformers": _probe_xformers(device), "bitsandbytes": _probe_bitsandbytes(device)}
+    probes |= {kind: probes["bitsandbytes"] or _probe_quantized(kind, device) for kind in BITS}
+    probes["compiler"] = _probe_compiler(device)
     return Hardware(**base, probes=probes)
 
 
@@ -97,9 +100,6 @@ def memory_free(device: str) -> tuple[int, int]:
     return int(memory.available), int(memory.total)
 
 
-def memory_peak(device: str) -> int:
-    """Peak bytes held on ``device`` by this process since the last reset (the resident set on a CPU)."""
-    import torch
 def energy_spent() -> float | None:
     """Joules that the card in use has spent since its driver was loaded; None where it does not tell."""
     import torch
@@ -116,6 +116,9 @@ def energy_spent() -> float | None:
         return None
 
 
+def memory_peak(device: str) -> int:
+    """Peak bytes held on ``device`` by this process since the last reset (the resident set on a CPU)."""
+    import torch
 
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
@@ -232,3 +235,35 @@ def _probe_bitsandbytes(device: str) -> str:
         return "" if bool((weight < 1).all()) else "it is installed but its optimizer step does nothing."
     except Exception as error:  # a foreign binary may fail in any way, and no failure may end the start
         return f"it is installed but does not run ({type(error).__name__})."
+
+
+def _probe_quantized(kind: str, device: str) -> str:
+    """Pack a matrix on ``device`` as ``kind`` and unpack it again."""
+    try:
+        import torch
+        from bitsandbytes import functional as packed
+
+        plain = torch.linspace(-1, 1, 64 * 64, dtype=torch.float16, device=device).view(64, 64)
+        if kind == "int8":
+            codes, scales, _ = packed.int8_vectorwise_quant(plain)
+            again = packed.int8_vectorwise_dequant(codes, scales)
+        else:
+            codes, state = packed.quantize_4bit(plain, quant_type=kind)
+            again = packed.dequantize_4bit(codes, state)
+        return "" if float((again - plain).abs().max()) < 0.2 else f"its {kind} does not give back what was put in."
+    except Exception as error:  # a foreign binary may fail in any way, and no failure may end the start
+        return f"its {kind} does not run ({type(error).__name__})."
+
+
+def _probe_compiler(device: str) -> str:
+    """What torch.compile's code for cards is made with: Triton, and a C compiler, which on Windows Triton brings."""
+    import importlib.util
+
+    if device not in ("cuda", "xpu"):
+        return "it pays on graphics cards only."
+    if importlib.util.find_spec("triton") is None:
+        return "Triton is not installed."
+    compilers = (os.environ.get("CC", ""), "cc", "gcc", "clang")
+    if os.name == "posix" and not any(name and shutil.which(name) for name in compilers):
+        return "there is no C compiler; install gcc."
+    return ""

@@ -11,6 +11,11 @@ from studio.section import Section
 Precision = Literal["fp32", "fp16", "bf16"]
 PLAIN_OF = {"adamw8bit": "adamw", "paged-adamw8bit": "adamw", "lion8bit": "lion"}
 EIGHT_BIT = tuple(PLAIN_OF)
+BITS = {"int8": "8", "nf4": "4"}
+SMALL = 16 * 2**30  # bytes of a card on which an SDXL UNet and what surrounds it do not work side by side
+PIXEL = 3 * 2**10  # bytes for each pixel that the VAE decodes in float32
+RESERVED = 2**30  # bytes of a small card for what stays beside a decoding VAE
+UNET = 6 * 2**30  # bytes of a large card for an SDXL UNet besides
 NAMES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 
 
@@ -20,7 +25,8 @@ class MachineSpec(Section):
     device: Literal["auto", "cuda", "mps", "xpu", "cpu"] = "auto"
     """Where to train; auto takes the graphics card if there is one."""
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
-    """Number format of the frozen model and the arithmetic; what learns is always fp32. Falls back bf16, fp16, fp32."""
+    """Number format of the frozen model and the arithmetic, falling back bf16, fp16, fp32; optim.weights is another
+    matter: what learns."""
     save_precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     """Number format of the exported files; auto is fp16, which every program reads."""
     attention: Literal["auto", "xformers", "sdpa"] = "auto"
@@ -33,6 +39,17 @@ class MachineSpec(Section):
     """On a graphics card: text encoders and VAE wait in the computer's memory while no step needs them."""
     channels_last: bool = False
     """Keep the UNet's convolutions channels-last in memory: faster on most cards with tensor cores in 16 bits."""
+    quantize: Literal["off", "int8", "nf4"] = "off"
+    """Hold the UNet's frozen linear layers in 8 or 4 bits (bitsandbytes): an SDXL UNet takes 2.7 or 1.8 GB instead of
+    4.8; slower, a little less exact, and not for methods that change the weights themselves."""
+    compile: bool = False
+    """Compile the UNet's transformer blocks (torch.compile): a slow start, then faster steps on a graphics card."""
+
+    def problems(self, title: str) -> list[str]:
+        """What the method called ``title``, which changes every weight, cannot have of these."""
+        if self.quantize == "off":
+            return []
+        return [f"{title} changes the weights themselves, which few bits cannot hold; set machine.quantize = off."]
 
 
 @dataclass(frozen=True)
@@ -83,6 +100,18 @@ class Plan:
     split: int = 1
     offload: bool = False
     channels_last: bool = False
+    quantize: Literal["off", "int8", "nf4"] = "off"
+    compile: str = ""
+    """What compiles the blocks, as torch.compile names it; empty leaves them as they are."""
+    one_at_a_time: bool = False
+    """Text encoders, UNet and VAE take turns on the device while pictures are drawn or encoded."""
+    tile: int = 0
+    """Sides in pixels above which pictures are decoded in tiles of that side; 0 never."""
+
+    @property
+    def loaded(self) -> tuple[object, ...]:
+        """What the weights of a loaded base depend on: plans equal in it can use the same one."""
+        return (self.device, self.compute, self.attention, self.channels_last, self.quantize)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for ``plan.json``."""
@@ -101,6 +130,12 @@ def decide(hw: Hardware, wish: MachineSpec, optimizer: str) -> Plan:
     save = _save_precision(hw, wish.save_precision, choices)
     attention = _attention(hw, wish.attention, on_cpu, choices)
     optimizer = _optimizer(hw, optimizer, choices)
+    quantize = _quantize(hw, wish.quantize, choices)
+    compiler = _compiler(hw, wish.compile, (on_cpu, quantize != "off"), choices)
+    offload = wish.offload and not on_cpu
+    small = offload and 0 < hw.memory < SMALL and device != "mps"  # whose memory is the computer's
+    if small:
+        choices.append(Choice("preview", "one part at a time", _why_small(hw)))
     return Plan(
         device=device,
         compute=compute,
@@ -111,8 +146,12 @@ def decide(hw: Hardware, wish: MachineSpec, optimizer: str) -> Plan:
         gradient_checkpointing=wish.gradient_checkpointing,
         choices=tuple(choices),
         split=wish.split,
-        offload=wish.offload and not on_cpu,
+        offload=offload,
         channels_last=wish.channels_last,
+        quantize=quantize,
+        compile=compiler,
+        one_at_a_time=small,
+        tile=_tile(hw, small) if not on_cpu else 0,
     )
 
 
@@ -134,6 +173,56 @@ def _optimizer(hw: Hardware, wish: str, choices: list[Choice]) -> str:
     plain = PLAIN_OF[wish]
     choices.append(Choice("optimizer", plain, f"{wish} needs bitsandbytes: {trouble} Using {plain}."))
     return plain
+
+
+def _quantize(
+    hw: Hardware, wish: Literal["off", "int8", "nf4"], choices: list[Choice]
+) -> Literal["off", "int8", "nf4"]:
+    if wish == "off":
+        return "off"
+    trouble = hw.probes.get(wish, "it was not probed.")
+    if trouble:
+        text = f"machine.quantize = {wish} needs bitsandbytes: {trouble} The base keeps its full width."
+        choices.append(Choice("quantize", "off", text))
+        return "off"
+    text = f"The UNet's frozen linear layers are held in {BITS[wish]} bits; what learns keeps its full width."
+    choices.append(Choice("quantize", wish, text))
+    return wish
+
+
+def _compiler(hw: Hardware, wish: bool, state: tuple[bool, bool], choices: list[Choice]) -> str:
+    """The compiler to use, "" for none; ``state`` says whether all happens on a processor, and whether in few bits."""
+    if not wish:
+        return ""
+    on_cpu, quantized = state
+    trouble = hw.probes.get("compiler", "it was not probed.")
+    if on_cpu:
+        text = "Compiled blocks pay on a graphics card only; not compiling."
+    elif hw.device == "mps":
+        text = "PyTorch does not yet compile training for Apple GPUs; not compiling."
+    elif quantized:
+        text = "Layers held in few bits are unpacked by bitsandbytes, which is not compiled; not compiling."
+    elif trouble:
+        text = f"torch.compile is not usable here: {trouble} Not compiling."
+    else:
+        text = "The UNet's transformer blocks are compiled; the first steps take minutes."
+        choices.append(Choice("compile", "inductor", text))
+        return "inductor"
+    choices.append(Choice("compile", "off", text))
+    return ""
+
+
+def _why_small(hw: Hardware) -> str:
+    size = f"{hw.memory / 2**30:.0f} GB"
+    return f"{hw.name} has {size}: text encoders, UNet and VAE take turns on it while pictures are drawn or encoded."
+
+
+def _tile(hw: Hardware, small: bool) -> int:
+    """The largest side that the VAE decodes whole on a card of this size, in steps of 64 pixels; 0 where unknown."""
+    if not hw.memory:
+        return 0
+    room = max(hw.memory * 3 // 4 - RESERVED - (0 if small else UNET), 512 * 512 * PIXEL)
+    return int((room / PIXEL) ** 0.5) // 64 * 64
 
 
 def _precision(hw: Hardware, wish: str, on_cpu: bool, choices: list[Choice]) -> Precision:

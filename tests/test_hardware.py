@@ -11,7 +11,7 @@ import torch
 from studio import hardware
 from studio.hardware import EIGHT_BIT, Hardware, MachineSpec, Plan, decide, probe
 
-WORKS = {"xformers": "", "bitsandbytes": ""}
+WORKS = {"xformers": "", "bitsandbytes": "", "int8": "", "nf4": "", "compiler": ""}
 CUDA_ONLY = {"xformers": "it runs on CUDA cards only.", "bitsandbytes": "it is not installed."}
 
 
@@ -159,6 +159,69 @@ def test_what_saves_memory_or_time_on_a_card_rests_on_a_processor(machine: str) 
     assert plan.split == 3 and not decide(hw, MachineSpec(offload=False), "adamw").offload
 
 
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("kind", ["int8", "nf4"])
+def test_few_bits_are_used_where_they_answered(machine: str, kind: str) -> None:
+    hw = MACHINES[machine]
+    assert decide(hw, MachineSpec(), "adamw").quantize == "off"
+    assert not reasons(decide(hw, MachineSpec(), "adamw"), "quantize")
+    plan = decide(hw, MachineSpec(quantize=kind), "adamw")  # type: ignore[arg-type]
+    works = hw.probes.get(kind) == ""
+    (said,) = reasons(plan, "quantize")
+    assert plan.quantize == (kind if works else "off")
+    assert ("bits" in said) if works else ("bitsandbytes" in said and "not probed" in said)
+    broken = dataclasses.replace(hw, probes={**hw.probes, kind: "its kernels do not run."})
+    plan = decide(broken, MachineSpec(quantize=kind), "adamw")  # type: ignore[arg-type]
+    assert plan.quantize == "off" and "do not run" in reasons(plan, "quantize")[0]
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_blocks_are_compiled_on_cards_that_can(machine: str) -> None:
+    hw = MACHINES[machine]
+    assert decide(hw, MachineSpec(), "adamw").compile == "" and not reasons(
+        decide(hw, MachineSpec(), "adamw"), "compile"
+    )
+    plan = decide(hw, MachineSpec(compile=True), "adamw")
+    (said,) = reasons(plan, "compile")
+    assert plan.compile == ("inductor" if hw.device == "cuda" else "")
+    expected = {"cuda": "are compiled", "cpu": "graphics card only", "mps": "Apple", "xpu": "not probed"}
+    assert expected[hw.device] in said
+    broken = dataclasses.replace(hw, probes={**hw.probes, "compiler": "Triton is not installed."})
+    few = decide(hw, MachineSpec(compile=True, quantize="nf4"), "adamw")
+    if hw.device == "cuda":
+        assert decide(broken, MachineSpec(compile=True), "adamw").compile == ""
+        assert "Triton" in reasons(decide(broken, MachineSpec(compile=True), "adamw"), "compile")[0]
+        assert few.compile == "" and "few bits" in reasons(few, "compile")[0]
+        assert decide(hw, MachineSpec(compile=True, device="cpu"), "adamw").compile == ""
+
+
+@pytest.mark.parametrize(
+    ("gib", "offload", "alone", "whole"),
+    [
+        (0, True, False, 0),
+        (6, True, True, 1088),
+        (8, True, True, 1280),
+        (8, False, False, 512),
+        (24, True, False, 1920),
+    ],
+)
+def test_a_small_card_holds_one_part_at_a_time(gib: int, offload: bool, alone: bool, whole: int) -> None:
+    hw = dataclasses.replace(MACHINES["ada"], memory=gib << 30)
+    plan = decide(hw, MachineSpec(offload=offload), "adamw")
+    assert plan.one_at_a_time == alone == bool(reasons(plan, "preview"))
+    assert plan.tile == whole
+    on_cpu = decide(hw, MachineSpec(device="cpu"), "adamw")
+    assert not on_cpu.one_at_a_time and on_cpu.tile == 0
+
+
+def test_plans_that_load_alike_share_a_base() -> None:
+    hw = MACHINES["ada"]
+    plain = decide(hw, MachineSpec(), "adamw")
+    assert plain.loaded == decide(hw, MachineSpec(compile=True, split=2, gradient_checkpointing=True), "lion").loaded
+    for over in ({"quantize": "nf4"}, {"channels_last": True}, {"precision": "fp16"}, {"device": "cpu"}):
+        assert plain.loaded != decide(hw, MachineSpec(**over), "adamw").loaded  # type: ignore[arg-type]
+
+
 class FakeCard:
     """What torch.cuda answers for a card; ``computes`` is whether this PyTorch has kernels for it."""
 
@@ -178,6 +241,7 @@ class FakeCard:
             monkeypatch.setattr(torch.cuda, name, answer)
         for library in ("xformers", "bitsandbytes"):  # they would keep what they saw of a card for the whole process
             monkeypatch.setattr(hardware, f"_probe_{library}", lambda device: "")
+        monkeypatch.setattr(hardware, "_probe_quantized", lambda kind, device: "")
         monkeypatch.setattr(hardware, "_runs", lambda device, dtype=None: computes)
         self.capability = capability
 
@@ -206,6 +270,6 @@ def test_a_card_without_kernels_in_this_pytorch_leaves_the_processor(monkeypatch
 def test_this_machine_answers() -> None:
     hw = probe()
     assert hw.cores >= 1 and hw.ram > 0 and hw.name
-    assert set(hw.probes) == {"xformers", "bitsandbytes"}
+    assert set(hw.probes) == {"xformers", "bitsandbytes", "int8", "nf4", "compiler"}
     assert all(text == "" or text.endswith(".") for text in hw.probes.values())
     assert hw.versions["torch"] and hw.versions["python"]

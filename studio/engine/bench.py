@@ -64,12 +64,13 @@ class Bench:
                 yield Progress(stage="caching", done=0, total=total)
         self.train: list[Encoded] = []
         self.held_out: list[Encoded] = []
-        for goal, examples in ((self.train, found.train), (self.held_out, found.held_out)):
-            for encoded in encode(examples, self.spec.data, self.models, self._latents):
-                goal.append(encoded)
-                done = len(self.train) + len(self.held_out)
-                if done == total or not done % -(-total // TOLD):
-                    yield Progress(stage="caching", done=done, total=total)
+        with self.models.alone("vae"):
+            for goal, examples in ((self.train, found.train), (self.held_out, found.held_out)):
+                for encoded in encode(examples, self.spec.data, self.models, self._latents):
+                    goal.append(encoded)
+                    done = len(self.train) + len(self.held_out)
+                    if done == total or not done % -(-total // TOLD):
+                        yield Progress(stage="caching", done=done, total=total)
         if self.spec.data.masks == "alpha" and not any(encoded.masks for encoded in self.train):
             raise DataError(
                 "No picture has an alpha channel to be its mask; save them with one, or set data.masks off."
@@ -94,10 +95,11 @@ class Bench:
                 yield Progress(stage="class images", done=done + 1, total=len(orders))
         self.machine.wait()
         plain = data.model_copy(update={"flip": False, "masks": "off"})
-        for high, wide in shapes:
-            size = (wide * models.shrink, high * models.shrink)
-            found = encode(prior.examples(place, data), plain, models, self._latents, size)
-            self.prior[high, wide] = list(found)
+        with models.alone("vae"):
+            for high, wide in shapes:
+                size = (wide * models.shrink, high * models.shrink)
+                found = encode(prior.examples(place, data), plain, models, self._latents, size)
+                self.prior[high, wide] = list(found)
 
     def _with_prior(self, batch: Batch, chance: Draw, step: int, slot: int) -> tuple[Batch, Draw]:
         """Put as many class images behind the examples; the loss is then mean(own) + weight * mean(class)."""

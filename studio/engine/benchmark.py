@@ -55,6 +55,17 @@ def _lora(resolution: int, **machine: Any) -> dict[str, Any]:
     return {"method": {"kind": "lora"}, "data": {"resolution": resolution}, "machine": machine}
 
 
+def _whole(name: str, base: str, resolution: int, published: str = "") -> Case:
+    """A full fine-tune on as little memory as it can do with 8-bit Adam."""
+    settings = {
+        "method": {"kind": "dreambooth"},
+        "data": {"resolution": resolution},
+        "optim": {"name": "adamw8bit", "lr": 1e-6, "clip": 0.0, "fused_backward": True, "weights": "bf16"},
+        "machine": {"gradient_checkpointing": True},
+    }
+    return Case(name, base, settings, published)
+
+
 CASES = (
     Case("SD 1.5 LoRA 512", "sd1", _lora(512)),
     Case("SD 1.5 LoRA 512, checkpointed", "sd1", _lora(512, gradient_checkpointing=True)),
@@ -81,6 +92,8 @@ CASES = (
             "machine": {"gradient_checkpointing": True},
         },
     ),
+    _whole("SD 1.5 DreamBooth 512, bf16 weights, fused, 8-bit, checkpointed", "sd1", 512),
+    _whole("SDXL DreamBooth 1024, bf16 weights, fused, 8-bit, checkpointed", "sdxl", 1024, "10.3 GB (OneTrainer)"),
 )
 
 
@@ -106,7 +119,7 @@ class Unlearnt(Resident):
 
     def models(self, base: BaseSpec, plan: Plan) -> Models:
         """The base with random weights, on the plan's device."""
-        key = (base, plan.device, plan.compute, plan.attention, plan.channels_last)
+        key = (base, *plan.loaded)
         if self._models is None or key != self._key:
             self._models = None
             self._models = skeleton(detect(base.model), base, plan, plan.device)

@@ -1,6 +1,6 @@
 """The only file that says how much memory a run will need, part by part, before anything is loaded."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -31,8 +31,9 @@ class Estimate:
     """Bytes that a run holds: ``weights`` by part while it trains, what the ``optimizer`` remembers, and more on top.
 
     ``working`` is the most that one forward and backward holds of activations and gradients together, ``preview`` the
-    most that a preview does, ``visitors`` the weights of what leaves the device between previews, ``overhead`` an
-    allowance for CUDA itself; ``learning`` is how many numbers learn.
+    most that a preview holds of activations and of the weights that are on the device for them, ``encoding`` the same
+    while the pictures become latents before the first step, ``overhead`` an allowance for CUDA itself; ``learning`` is
+    how many numbers learn.
     """
 
     weights: dict[str, int]
@@ -40,7 +41,7 @@ class Estimate:
     optimizer: int
     working: int
     preview: int
-    visitors: int
+    encoding: int
     overhead: int
 
     @property
@@ -50,13 +51,13 @@ class Estimate:
 
     @property
     def previewing(self) -> int:
-        """The peak of a preview, for which everything is on the device."""
-        return sum(self.weights.values()) + self.visitors + self.optimizer + self.preview + self.overhead
+        """The peak of a preview."""
+        return self.preview + self.optimizer + self.overhead
 
     @property
     def peak(self) -> int:
         """The most that the run holds."""
-        return max(self.training, self.previewing)
+        return max(self.training, self.previewing, self.encoding + self.overhead)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, the sums besides."""
@@ -122,18 +123,16 @@ def estimate(spec: RunSpec, plan: Plan) -> Estimate:
         shapes = [parameter.shape for parameter in learning.live.values()]
         count = sum(shape.numel() for shape in shapes)
         text_learns = any(group.part != "unet" for group in groups)
-        visitors = {} if text_learns else {name: weight_bytes(part) for name, part in models.text_encoders.items()}
-        visitors["vae"] = weight_bytes(models.vae)
-        weights = {name: weight_bytes(part) for name, part in models.modules().items()} | {"vae": visitors["vae"]}
-        away = visitors if plan.offload else {}
+        weights = {name: weight_bytes(part) for name, part in {**models.modules(), "vae": models.vae}.items()}
+        away = {"vae", *(() if text_learns else models.text_encoders)} if plan.offload else set()
         averages = WORD * count if getattr(spec.optim, "ema", 0) and getattr(spec.optim, "ema_on", "") != "cpu" else 0
         return Estimate(
             weights={name: size for name, size in weights.items() if name not in away},
             learning=count,
             optimizer=state_bytes(plan.optimizer, shapes) + averages,
             working=_working(models, learning, spec, plan, text_learns),
-            preview=_preview(models, spec),
-            visitors=sum(away.values()),
+            preview=_preview(models, spec, weights),
+            encoding=_encoding(models, spec, weights),
             overhead=CONTEXT if plan.device == "cuda" else 0,
         )
 
@@ -181,20 +180,47 @@ def _step(models: Models, spec: RunSpec, plan: Plan, text_learns: bool, through:
     (said.float() - torch.empty_like(said, dtype=torch.float32)).square().mean().backward()
 
 
-def _preview(models: Models, spec: RunSpec) -> int:
-    """The most that drawing the pictures of one call holds: the UNet's part, or the VAE's, one picture at a time."""
+def _preview(models: Models, spec: RunSpec, weights: Mapping[str, int]) -> int:
+    """The most that drawing the pictures of one call holds, each part beside whom it is alone with."""
     orders = len(spec.sample.prompts) * len(spec.sample.seeds)
     if not orders:
         return 0
-    count = 2 * min(TOGETHER, orders)  # each with and without its prompt
-    side = (spec.data.resolution or models.resolution) // models.shrink
+    pixels = spec.data.resolution or models.resolution
+    side = pixels // models.shrink
+    count = 2 * min(together((pixels, pixels), models.one_at_a_time), orders)  # each with and without its prompt
+
+    def text() -> None:
+        _cond(models, 1, False)
 
     def unet() -> None:
         noisy = torch.empty(count, models.latent_channels, side, side, dtype=models.dtype)
-        models.family.predict(models, noisy, torch.zeros(count, dtype=torch.long), _cond(models, count, False))
+        models.family.predict(models, noisy, torch.zeros(count, dtype=torch.long), cond)
 
     def vae() -> None:
         models.vae.decode(torch.empty(1, models.latent_channels, side, side))
 
     with torch.no_grad():
-        return max(peak(unet, models.dtype), peak(vae, DTYPES["fp32"]))
+        cond = _cond(models, count, False)
+        return max(
+            _beside(models, weights, models.text_encoders) + peak(text, models.dtype),
+            _beside(models, weights, ["unet"]) + peak(unet, models.dtype),
+            _beside(models, weights, ["vae"]) + peak(vae, DTYPES["fp32"]),
+        )
+
+
+def _encoding(models: Models, spec: RunSpec, weights: Mapping[str, int]) -> int:
+    """What the VAE holds of one picture of the trained size, which is never cut in tiles, and who stands by."""
+    side = spec.data.resolution or models.resolution
+
+    def vae() -> None:
+        models.vae.encode(torch.empty(1, 3, side, side))
+
+    models.vae.disable_tiling()
+    with torch.no_grad():
+        held = peak(vae, DTYPES["fp32"])
+    return _beside(models, weights, ["vae"]) + held
+
+
+def _beside(models: Models, weights: Mapping[str, int], names: Iterable[str]) -> int:
+    """Bytes of the weights that are on the device while ``names`` work."""
+    return sum(weights[name] for name in (names if models.one_at_a_time else weights))

@@ -12,6 +12,7 @@ from PIL import Image
 
 from studio.engine.stack import Spell, stacked
 from studio.families.base import Cond, Models
+from studio.families.blocks import as_written
 from studio.families.calls import Placed, Request, request, word_pattern
 from studio.formats import infotext
 from studio.formats.recognise import recognise
@@ -19,7 +20,13 @@ from studio.formats.shelf import Shelf
 from studio.methods.base import Method
 from studio.spec import SampleSpec
 
-TOGETHER = 8  # pictures in one call; the peak of memory grows with it
+TOGETHER = 8  # pictures of 512 pixels square in one call, and as much of larger ones; memory's peak grows with it
+FEW = 4  # on a small device
+
+
+def together(size: tuple[int, int], small: bool) -> int:
+    """How many pictures of ``size`` (pixels) are drawn in one call, on a ``small`` device or not."""
+    return max(1, min(TOGETHER, (FEW if small else TOGETHER) * 512 * 512 // (size[0] * size[1])))
 
 
 @dataclass(frozen=True)
@@ -81,17 +88,22 @@ def _draw(
 ) -> Iterator[Image.Image]:
     """Pictures that call the same files, which are on."""
     easel, spell = means
-    conds = {pair[1]: _conditions(models, method, pair[1], easel, spell) for pair in pairs}
-    for _, group in itertools.groupby(pairs, key=lambda pair: conds[pair[1]][0].hidden.shape[1]):
-        alike = list(group)
-        for first in range(0, len(alike), TOGETHER):
-            part = alike[first : first + TOGETHER]
-            yes, no = (Cond.stack(side) for side in zip(*(conds[asked] for _, asked in part), strict=True))
-            latents = _denoise(models, (yes, no), [order.seed for order, _ in part], spec, easel.size)
-            for (order, asked), latent in zip(part, latents, strict=True):
-                pixels = models.decode(latent.unsqueeze(0))[0]
-                array = (pixels.permute(1, 2, 0) * 255).round().byte().cpu().numpy()
-                yield infotext.put(Image.fromarray(array), _made(models, order, asked, spec, easel))
+    with models.alone(*models.text_encoders):
+        conds = {pair[1]: _conditions(models, method, pair[1], easel, spell) for pair in pairs}
+    latents: list[torch.Tensor] = []
+    with models.alone("unet"):
+        for _, group in itertools.groupby(pairs, key=lambda pair: conds[pair[1]][0].hidden.shape[1]):
+            alike = list(group)
+            count = together(easel.size, models.one_at_a_time)
+            for first in range(0, len(alike), count):
+                part = alike[first : first + count]
+                yes, no = (Cond.stack(side) for side in zip(*(conds[asked] for _, asked in part), strict=True))
+                latents += _denoise(models, (yes, no), [order.seed for order, _ in part], spec, easel.size)
+    with models.alone("vae"):
+        for (order, asked), latent in zip(pairs, latents, strict=True):
+            pixels = models.decode(latent.unsqueeze(0))[0]
+            array = (pixels.permute(1, 2, 0) * 255).round().byte().cpu().numpy()
+            yield infotext.put(Image.fromarray(array), _made(models, order, asked, spec, easel))
 
 
 def _conditions(models: Models, method: Method | None, asked: Request, easel: Easel, spell: Spell) -> tuple[Cond, Cond]:
@@ -137,6 +149,8 @@ def _denoise(
 
     family = models.family
     pipeline = family.pipeline(models)
+    pipeline.register_modules(vae=None, **dict.fromkeys(models.text_encoders))  # they may rest, and are not asked
+    pipeline.vae_scale_factor = models.shrink
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(models.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -154,12 +168,13 @@ def _denoise(
 
 @contextlib.contextmanager
 def evaluating(models: Models) -> Iterator[None]:
-    """Dropout off for a while."""
+    """Dropout off for a while, and compiled blocks as they are written: each way of asking would be compiled anew."""
     modes = [(part, part.training) for module in models.modules().values() for part in module.modules()]
     try:
         for module in models.modules().values():
             module.eval()
-        yield
+        with as_written(models.unet):
+            yield
     finally:
         for part, mode in modes:  # each its own: what learns stands in a model that itself rests
             part.training = mode

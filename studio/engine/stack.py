@@ -13,6 +13,7 @@ from studio.engine.difference import bias_difference, difference
 from studio.errors import ModelError
 from studio.families.base import Models
 from studio.families.calls import Placed, word_pattern
+from studio.families.quantized import Linear as Packed
 from studio.families.words import NewWords
 from studio.formats import embedding, hypernet, lycoris
 from studio.methods.hypernetwork import HOME as NETWORKS
@@ -99,6 +100,7 @@ def _added(models: Models, files: Sequence[Placed]) -> Iterator[None]:
         for path, parts in lycoris.read(file.path, places).items():
             plan.setdefault(path, []).append((file, parts))
     kept: list[tuple[Tensor, Tensor]] = []
+    packed = [(places[path], places[path].instead) for path in plan if isinstance(places[path], Packed)]
     try:
         for path, additions in plan.items():
             _add(path, _holder(places[path]), additions, kept)
@@ -106,6 +108,8 @@ def _added(models: Models, files: Sequence[Placed]) -> Iterator[None]:
     finally:
         for live, plain in kept:
             live.copy_(plain)
+        for layer, before in packed:
+            layer.instead = before
 
 
 def _holder(layer: Any) -> Any:
@@ -132,7 +136,9 @@ def _add(
             raise ModelError(
                 f"'{file.path.name}' is not for this base, or is damaged: at {path}, {error}; choose another file."
             ) from error
-    for live, changed in ((layer.weight, weight), (layer.bias, bias)):
+    if isinstance(layer, Packed):  # its weight is told anew each time: a whole one answers for it
+        layer.instead = weight.to(layer.dtype)
+    for live, changed in ((None if isinstance(layer, Packed) else layer.weight, weight), (layer.bias, bias)):
         if live is not None:
             kept.append((live.data, live.detach().to("cpu", copy=True)))
             live.data.copy_(changed)

@@ -29,7 +29,7 @@ class Resident:
 
     def models(self, base: BaseSpec, plan: Plan) -> Models:
         """The base as ``plan`` wants it; raises ModelError."""
-        key = (base, plan.device, plan.compute, plan.attention, plan.channels_last)
+        key = (base, *plan.loaded)
         if self._models is None or key != self._key:
             self._models = None  # give the old one's memory back before the new one comes
             self._models = detect(base.model).load(base, plan)

@@ -1,14 +1,16 @@
 """The only file that says what a model family must bring, and what a loaded base model consists of."""
 
+import contextlib
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
+from studio.families.blocks import compile_blocks
 from studio.families.prompt import chunks, weighted
 from studio.hardware import Plan, release_memory
 from studio.section import Section
@@ -67,11 +69,20 @@ class Models:
     resolution: int
     device: torch.device
     dtype: torch.dtype
+    one_at_a_time: bool = False
     _away: set[str] = field(default_factory=set)
 
     def arrange(self, plan: Plan) -> None:
-        """Everything on its device, and activations kept or not, as ``plan`` says; the rest of a plan is in loading."""
+        """Everything on its device, activations kept or not, blocks compiled or not, as ``plan`` says.
+
+        The rest of a plan is in loading.
+        """
         self.wake()
+        self.one_at_a_time = plan.one_at_a_time
+        compile_blocks(self.unet, plan.compile)
+        self.vae.use_tiling = bool(plan.tile)
+        if plan.tile:  # where it ends; smaller pictures are decoded whole, and none is encoded in tiles
+            self.vae.tile_sample_min_size, self.vae.tile_latent_min_size = plan.tile, plan.tile // self.shrink
         if plan.gradient_checkpointing:
             self.unet.enable_gradient_checkpointing()
         else:
@@ -81,6 +92,9 @@ class Models:
         """What most steps of a training do without: the text encoders while they are frozen, and the VAE."""
         return {**self.text_encoders, "vae": self.vae}
 
+    def _movable(self) -> dict[str, nn.Module]:
+        return {"unet": self.unet, **self._guests()}
+
     @property
     def at_rest(self) -> bool:
         """True while every guest is away."""
@@ -88,19 +102,32 @@ class Models:
 
     def rest(self, text: bool) -> None:
         """Send the VAE, and if ``text`` the text encoders, to the computer's memory; whoever asks them wakes them."""
-        going = [name for name in self._guests() if text or name == "vae"]
+        self._send([name for name in self._guests() if text or name == "vae"])
+
+    def _send(self, going: Sequence[str]) -> None:
         if self.device.type == "cpu" or self._away.issuperset(going):
             return
         for name in going:
-            self._guests()[name].to("cpu")
+            self._movable()[name].to("cpu")
         self._away.update(going)
         release_memory(self.device.type)
 
     def wake(self, *names: str) -> None:
         """Bring back what rests of ``names``, or all of it."""
-        for name in self._away.intersection(names or self._guests()):
-            self._guests()[name].to(self.device)
+        for name in self._away.intersection(names or self._movable()):
+            self._movable()[name].to(self.device)
             self._away.discard(name)
+
+    @contextlib.contextmanager
+    def alone(self, *names: str) -> Iterator[None]:
+        """While open, ``names`` are on the device, and on a small one nothing else; afterwards the UNet is there."""
+        try:
+            if self.one_at_a_time:
+                self._send([name for name in self._movable() if name not in names])
+            self.wake(*names)
+            yield
+        finally:
+            self.wake("unet")
 
     @property
     def latent_channels(self) -> int:
@@ -127,11 +154,16 @@ class Models:
         return digest.hexdigest()[:16]
 
     def moments(self, pixels: Tensor) -> Tensor:
-        """Encode ``pixels`` (B, 3, H, W) in -1..1 to scaled mean and deviation of the latents, (B, 2C, h, w) fp32."""
+        """Encode ``pixels`` (B, 3, H, W) in -1..1 to scaled mean and deviation of the latents, (B, 2C, h, w) fp32.
+
+        They are encoded whole: tiles would be learnt.
+        """
         self.wake("vae")
         weight = next(self.vae.parameters())
         with torch.no_grad(), torch.autocast(weight.device.type, enabled=False):  # SDXL's overflows in half precision
+            tiles, self.vae.use_tiling = self.vae.use_tiling, False
             posterior = self.vae.encode(pixels.to(weight.device, weight.dtype)).latent_dist
+            self.vae.use_tiling = tiles
         config = self.vae.config
         shift = getattr(config, "shift_factor", None) or 0.0
         mean = (posterior.mean.float() - shift) * config.scaling_factor

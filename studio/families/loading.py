@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from studio import starter
 from studio.errors import ModelError
 from studio.families.base import DTYPES, BaseSpec, Family, Models
+from studio.families.quantized import quantize
 from studio.formats import single
 from studio.hardware import Plan
 
@@ -93,7 +94,7 @@ def skeleton(family: Family, base: BaseSpec, plan: Plan, device: str = "meta") -
         )
     bare = replace(plan, device=device)
     if device == "meta":
-        bare = replace(bare, attention="sdpa")
+        bare = replace(bare, attention="sdpa", compile="")
     _place(parts, bare)
     models = _models(parts, family, base, device, dtype)
     models.arrange(bare)
@@ -133,6 +134,8 @@ def _models(parts: Parts, family: Family, base: BaseSpec, device: str, dtype: to
 
 
 def _place(parts: Parts, plan: Plan) -> None:
+    if plan.quantize != "off":  # layer by layer, so that the device never holds the whole
+        quantize(parts.unet, plan.quantize, plan.device)
     for module in (parts.unet, parts.vae, *parts.text_encoders.values()):
         module.requires_grad_(False).eval().to(plan.device)
     if plan.attention == "xformers":
