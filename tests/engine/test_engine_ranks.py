@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -17,16 +16,17 @@ import pytest
 import torch
 
 from studio import cli
+from studio.engine import machine
 from studio.engine.learner import Learner
-from studio.engine.run import begin, train
+from studio.engine.run import begin, extend, train
 from studio.engine.worker import Resident
 from studio.errors import SpecError
 from studio.events import Failed
+from studio.hardware import Hardware, MachineSpec, decide
 from studio.spec import RunSpec, spec_from_toml
 from studio.store import RunStore
 from tests import tiny
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 240  # seconds, on a machine that has other things to do
 Trouble = Callable[[], None]
 
@@ -41,47 +41,44 @@ def surroundings() -> list[dict[str, str]]:
     return [{**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in (0, 1)]
 
 
-def ranks(*words: str) -> list[subprocess.Popen[bytes]]:
-    """Both processes of a run, as a launcher would start them, but that nobody ends the other when one dies."""
-    return [
-        subprocess.Popen(
-            [sys.executable, "-m", "studio.cli", *words],
-            cwd=ROOT,
-            env={**os.environ, **said},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        for said in surroundings()
-    ]
-
-
-def one_rank(said: dict[str, str], run: str, cache: str, trouble: Trouble | None) -> None:
+def one_rank(said: dict[str, str], run: str, cache: str, trouble: Trouble | None, steps: int | None) -> None:
     """Train as one of two, which may have a ``trouble`` of its own."""
     os.environ |= said
     torch.set_num_threads(1)
     if trouble:
         trouble()
     code = 0
+    extend(RunStore(run), steps)
     for event in train(RunStore(run), Resident(Path(cache))):
         code = event.code if isinstance(event, Failed) else 0
     sys.exit(code)
 
 
-def together(store: RunStore, cache: Path, *troubles: Trouble | None) -> list[int | None]:
-    """Train with one process for each of two ``troubles``; their exit codes."""
+def both(call: Callable[..., None], *given: tuple[Any, ...]) -> list[Any]:
+    """Two processes that have everything imported already, each with its surroundings and its own ``given``."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["diffusers.loaders", "peft", "accelerate", "transformers", "studio.engine.run"])
     started = [
-        context.Process(target=one_rank, args=(said, str(store.path), str(cache), trouble))
-        for said, trouble in zip(surroundings(), troubles, strict=True)
+        context.Process(target=call, args=(said, *words)) for said, words in zip(surroundings(), given, strict=True)
     ]
     for process in started:
         process.start()
+    return started
+
+
+def ends(started: list[Any]) -> list[int | None]:
+    """The exit codes; a process that still waits for another one's gradients after long is killed."""
     for process in started:
         process.join(PATIENCE)
-        if process.is_alive():  # as a rank is that waits for another one's gradients
+        if process.is_alive():
             process.kill()
+            process.join()
     return [process.exitcode for process in started]
+
+
+def together(store: RunStore, cache: Path, *troubles: Trouble | None, steps: int | None = None) -> list[Any]:
+    """Train with one process for each of two ``troubles``."""
+    return both(one_rank, *((str(store.path), str(cache), trouble, steps) for trouble in troubles))
 
 
 def full() -> Any:
@@ -145,7 +142,7 @@ def test_one_full_rank_is_climbed_out_of_by_both(
     which the other one has made by then: both go back to the checkpoint of step 3. Equal to one process until there,
     but for the order in which floats are added."""
     store = tiny.new_run(tmp_path / "two", wanted(base, pictures))
-    assert together(store, cache, None, full_in_backward_then_in_an_update) == [0, 0]
+    assert ends(together(store, cache, None, full_in_backward_then_in_an_update)) == [0, 0]
     view = store.view()
     assert view.state == "finished" and [step for step, _ in view.losses] == [1, 2, 3, 4, 5]
     said = [event for event in view.log if event.kind == "started"]
@@ -174,45 +171,82 @@ def test_at_the_end_of_the_ladder_all_ranks_end_and_the_run_can_go_on(
 ) -> None:
     small = wanted(base, pictures, optim={"name": "sgd", "lr": 0.1})
     store = tiny.new_run(tmp_path / "two", small)
-    assert together(store, cache, never_fits_again, None) == [1, 1]
+    assert ends(together(store, cache, never_fits_again, None)) == [1, 1]
     view = store.view()
     assert view.state == "failed" and "batch_size" in view.error and store.holder() == 0
     assert [step for step, _ in store.checkpoints()] == [1]
     assert spec_from_toml(store.spec_text()).machine.gradient_checkpointing
 
 
-def test_a_lost_rank_ends_the_other_and_the_run_is_resumed(tmp_path: Path, base: Path, pictures: Path) -> None:
-    wanted = tiny.spec(
-        "lora",
-        base,
-        pictures,
-        method={"train_text_encoder": False},
-        schedule={"steps": 2000, "batch_size": 1},
-        sample={"prompts": []},
-        save={"every": 2, "formats": ["kohya"]},
+def test_a_lost_rank_ends_the_other_and_the_run_is_resumed(
+    tmp_path: Path, base: Path, pictures: Path, cache: Path
+) -> None:
+    store = tiny.new_run(
+        tmp_path / "run",
+        wanted(base, pictures, schedule={"steps": 2000, "batch_size": 1}, save={"every": 2, "formats": ["kohya"]}),
     )
-    (tmp_path / "mine.toml").write_text(wanted.to_toml())
-    store = RunStore(tmp_path / "run")
-    first, second = ranks("train", str(tmp_path / "mine.toml"), "--out", str(store.path))
+    first, second = started = together(store, cache, None, None)
     try:
         end = time.monotonic() + PATIENCE
         while store.read().view.step < 5:
-            assert time.monotonic() < end and first.poll() is None and second.poll() is None
+            assert time.monotonic() < end and first.is_alive() and second.is_alive()
             time.sleep(0.05)
-        second.send_signal(signal.SIGKILL)
-        assert first.wait(60) == 1
+        os.kill(second.pid, signal.SIGKILL)
+        first.join(60)
+        assert first.exitcode == 1
     finally:
-        for process in (first, second):
+        for process in started:
             process.kill()
-            process.wait()
+            process.join()
     view = store.view()
     assert view.state == "failed" and "another process" in view.error.lower() and "resume" in view.error
     kept = store.checkpoints()[-1][0]
     assert 4 <= kept <= view.step and store.holder() == 0
-    again = ranks("resume", str(store.path), "--steps", str(view.step + 2))
-    assert [process.wait(PATIENCE) for process in again] == [0, 0]
+    assert ends(together(store, cache, None, None, steps=view.step + 2)) == [0, 0]
     assert store.view().state == "finished" and store.view().step == view.step + 2
     assert [step for step, _ in store.view().losses] == list(range(1, view.step + 3))
+
+
+def gradients_of(rank: int) -> list[torch.Tensor | None]:
+    """What one rank has: a row, channels last, bfloat16, nothing, more than goes in one call; what it alone lacks."""
+    chance = torch.Generator().manual_seed(rank)
+    shapes: list[tuple[int, ...]] = [(3,), (4, 2, 3, 3), (5, 2), (2,), (50,), (7,)]
+    found: list[torch.Tensor | None] = [torch.randn(shape, generator=chance) for shape in shapes]
+    found[1] = found[1].to(memory_format=torch.channels_last)  # type: ignore[union-attr]
+    found[2] = found[2].bfloat16()  # type: ignore[union-attr]
+    found[3] = None
+    return found if rank else [*found[:5], None]
+
+
+def one_adding(said: dict[str, str], out: str) -> None:
+    os.environ |= said
+    machine.TOGETHER = 20
+    rank = int(said["RANK"])
+    mine = gradients_of(rank)
+    live = []
+    for tensor, other in zip(mine, gradients_of(1), strict=True):
+        like = other if tensor is None else tensor
+        live.append(torch.nn.Parameter(torch.full_like(torch.empty(2) if like is None else like, float(rank))))
+        live[-1].grad = tensor
+    here = machine.Machine(decide(Hardware(), MachineSpec(), "adamw"))
+    here.join(live)
+    here.complete()
+    here.mean_gradients()
+    assert here.most(rank * 3) == 3
+    torch.save([(parameter.detach(), parameter.grad) for parameter in live], f"{out}{rank}")
+
+
+def test_gradients_of_two_ranks_are_added_up_whatever_their_shape(tmp_path: Path) -> None:
+    assert ends(both(one_adding, *[(str(tmp_path / "rank"),)] * 2)) == [0, 0]
+    found = [torch.load(tmp_path / f"rank{rank}") for rank in (0, 1)]
+    for first, second, mine, theirs in zip(*found, gradients_of(0), gradients_of(1), strict=True):
+        assert not first[0].any() and not second[0].any()  # rank 0's weights on both
+        if theirs is None:
+            assert first[1] is None and second[1] is None
+            continue
+        mean = ((torch.zeros_like(theirs) if mine is None else mine).float() + theirs.float()) / 2
+        assert torch.equal(first[1], second[1]) and first[1].stride() == theirs.stride()
+        assert torch.allclose(first[1].float(), mean, rtol=1e-2 if theirs.dtype == torch.bfloat16 else 1e-6)
 
 
 def test_a_launcher_that_would_split_the_model_is_refused_before_anything_is_made(
