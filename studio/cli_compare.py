@@ -34,6 +34,14 @@ def _terms(word: argparse.ArgumentParser) -> None:
         help="how long each trains: equal --steps, equal --minutes of training, or as its preset advises (the default)",
     )  # fmt: skip
     word.add_argument("--minutes", type=float, default=0.0, help="minutes of training for each run")
+    word.add_argument(
+        "--prompts", choices=("recontext", "live", "object", "style"), dest="scenes",
+        help="draw DreamBooth's prompts, which put the subject into new scenes; recontext: those for its class word",
+    )  # fmt: skip
+    word.add_argument(
+        "--eye", default="starter", metavar="EYE",
+        help="who judges the pictures: starter, or a folder or downloaded name of a CLIP or DINOv2 model, or DINO+CLIP",
+    )  # fmt: skip
     word.add_argument("--repeats", type=int, default=1, help="train each preset with this many seeds, for the spread")
     word.add_argument(
         "--add", type=Path, metavar="EXPERIMENT_DIR", help="put the presets behind the runs of this experiment"
@@ -57,7 +65,7 @@ def compare(arguments: argparse.Namespace, load: Load, outputs: Path) -> int:
     elif arguments.out and ExperimentStore(arguments.out).exists:
         store = ExperimentStore(arguments.out)
     else:
-        specs = [load(name, {}) for name in arguments.presets]
+        specs = [_posed(load(name, {}), arguments.scenes) for name in arguments.presets]
         place = arguments.out or outputs / Path(specs[0].data.folder).name
         beside = [guest(said) for said in arguments.beside]
         terms = _asked(arguments)
@@ -66,13 +74,26 @@ def compare(arguments: argparse.Namespace, load: Load, outputs: Path) -> int:
 
 
 def _asked(arguments: argparse.Namespace) -> Any:
+    from studio.compare.eye import open_eye
     from studio.spec import Terms
 
     steps = vars(arguments)["schedule.steps"] or 0
     budget = arguments.budget or ("minutes" if arguments.minutes else "steps" if steps else "advice")
     if arguments.minutes and budget != "minutes":
         raise SpecError(f"--minutes has no say under --budget {budget}; leave one of them out.")
-    return Terms(budget=budget, steps=steps if budget == "steps" else 0, minutes=arguments.minutes)
+    open_eye(arguments.eye)  # what is not here is said before anything is trained
+    return Terms(budget=budget, steps=steps if budget == "steps" else 0, minutes=arguments.minutes, eye=arguments.eye)
+
+
+def _posed(spec: "RunSpec", scenes: str | None) -> "RunSpec":
+    """The run with the prompts that were asked for."""
+    from studio.compare.scenes import recontext
+
+    if scenes is None:
+        return spec
+    kind: Any = None if scenes == "recontext" else scenes
+    prompts = recontext(spec.data, spec.base.model, kind)
+    return spec.model_copy(update={"sample": spec.sample.model_copy(update={"prompts": prompts})})
 
 
 def _shared(store: "ExperimentStore") -> dict[str, Any]:

@@ -7,10 +7,13 @@ import pytest
 from compare_doubles import Engine, spec
 
 from studio import cli_compare
-from studio.compare import experiment
-from studio.compare.members import members, open_experiment
-from studio.errors import SpecError
+from studio.compare import experiment, scenes
+from studio.compare.looks import plain_prompt
+from studio.compare.members import members, open_experiment, subject_prompts
+from studio.data.scan import DataSpec
+from studio.errors import ModelError, SpecError
 from studio.spec import RunSpec, make_spec
+from studio.starter import world
 from studio.store import ExperimentStore
 
 from collections.abc import Mapping  # isort: skip
@@ -70,3 +73,42 @@ def test_runs_are_added_with_what_the_experiment_shares(compared, tmp_path: Path
     compared("textual-inversion", "--add", str(store.path), "--repeats", "2")
     assert [one.name for one in members(store)] == ["lora", "textual-inversion", "textual-inversion-r2"]
     assert all(one.view.state == "finished" for one in members(store))
+
+
+def test_scenes_take_the_prompts_places(compared) -> None:
+    store = compared("lora", "--prompts", "live")
+    prompts = members(store)[0].spec.sample.prompts
+    assert "a {trigger} in the snow" in prompts and "a photo of a {class}" in prompts
+
+
+def test_an_eye_that_is_not_here_is_said_before_anything_is_made(compared, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no eye 'nobody/here'"):
+        compared("lora", "--eye", "nobody/here")
+    assert not (tmp_path / "train").exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [("dog", "live"), ("Old Man", "live"), ("drawing", "style"), ("toy car", "object"), ("", "object")],
+)
+def test_the_class_word_tells_the_kind(word: str, kind: str) -> None:
+    assert scenes.kind_of(DataSpec(class_word=word)) == kind
+
+
+@pytest.mark.parametrize("kind", scenes.KINDS)
+@pytest.mark.parametrize("base", ["starter", "some/model"])
+@pytest.mark.parametrize("word", ["dog", ""])
+def test_scenes_call_the_subject_and_leave_it_out(data: Path, kind: str, base: str, word: str) -> None:
+    own = {"folder": str(data / "train"), "class_word": word}
+    prompts = scenes.recontext(DataSpec(**own), base, kind)
+    posed = spec(data, data=own, sample={"prompts": prompts, "seeds": [1]})
+    calls = subject_prompts(posed)
+    assert calls.count(False) == 3 and calls[:-3] == [True] * (len(calls) - 3) and len(set(prompts)) == len(prompts)
+    assert len(calls) == (12 if base == "starter" else 23 if kind == "style" else 28)
+    if base == "starter":  # nothing that its world has no word for
+        known = " ".join(
+            [*world.THINGS, *world.SCENES.values(), *world.BACKDROPS, "background a an on of photo"]
+        ).split()
+        said = [plain_prompt(posed, prompt).replace("sks", "") for prompt in prompts]
+        strange = {w for text in said for w in text.replace(",", " ").split()} - {*known, word}
+        assert not strange
