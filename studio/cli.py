@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from studio import cli_bases, cli_captions, cli_compare, cli_edits, cli_files, cli_machine, cli_runs
+from studio import cli_bases, cli_captions, cli_compare, cli_data, cli_edits, cli_files, cli_machine, cli_runs
 from studio.errors import CrucibleError, SpecError, UserError
 
 OUTPUTS = Path(__file__).resolve().parent.parent / "outputs"
@@ -87,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
     cli_files.add_words(add)
     cli_bases.add_words(add)
     cli_captions.add_words(add)
+    cli_data.add_words(add)
     cli_edits.add_words(add)
 
     cli_runs.add_words(add)

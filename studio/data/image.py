@@ -25,7 +25,7 @@ SRGB: Final = (b"sRGB", "sRGB".encode("utf-16-be"))  # how profiles of both vers
 TURNED: Final = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 BROKEN: Final = (
     OSError, ValueError, TypeError, SyntaxError, NotImplementedError, EOFError, IndexError, KeyError, OverflowError,
-    MemoryError, ZeroDivisionError, AttributeError, struct.error, zlib.error, Image.DecompressionBombError,
+    MemoryError, struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
 """What Pillow's decoders were seen to raise, or could, on files that are damaged."""
 
@@ -85,20 +85,29 @@ def open_mask(source: Path | bytes, name: str = "the mask", alpha: bool = False)
 
 
 def facts(source: Path | bytes, name: str = "the picture") -> tuple[int, int, bool]:
-    """Width, height, and whether it may be transparent, from the header alone; raises DataError."""
+    """Width, height, and whether it may be transparent, from the header wherever that is enough; raises DataError."""
     with opened(source, name) as raw:
         return (*upright_size(raw), is_transparent(raw))
 
 
-def upright_size(raw: Image.Image) -> tuple[int, int]:
-    """Width and height of an opened picture as it will be after `upright`, from its header."""
+def upright_size(raw: Image.Image, header: bool = False) -> tuple[int, int]:
+    """Width and height of an opened picture as it will be after `upright`; ``header`` as in `orientation`."""
     wide, high = raw.size
-    turned = raw.format != "TIFF" and orientation(raw) in TURNED  # Pillow turns a TIFF itself, its size beforehand
+    turned = (
+        raw.format != "TIFF" and orientation(raw, header) in TURNED
+    )  # Pillow turns a TIFF itself, its size beforehand
     return (high, wide) if turned else (wide, high)
 
 
-def orientation(raw: Image.Image) -> int:
-    """What EXIF says of how the camera was held, 1..8; 1 where it says nothing, or nothing that can be read."""
+def orientation(raw: Image.Image, header: bool = False) -> int:
+    """What EXIF says of how the camera was held, 1..8; 1 where it says nothing, or nothing that can be read.
+
+    A PNG may say it behind its pixels, and is decoded for it unless its ``header`` shall be enough.
+    """
+    if raw.format == "PNG" and "exif" not in raw.info:
+        if header:
+            return 1
+        raw.load()  # here, because a second attempt at what is damaged would seem to succeed
     try:
         said = raw.getexif().get(ExifTags.Base.Orientation, 1)
     except BROKEN:

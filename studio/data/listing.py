@@ -41,13 +41,14 @@ def listing(folder: Path) -> Listing:
     A link to a folder is followed, to each folder once. Raises DataError when ``folder`` itself cannot be opened.
     """
     found = Listing()
-    for place, entries in _walk(folder, found):
+    for place, entries in walk(folder, found):
         _sort(place, entries, found)
     found.pictures.sort(key=lambda path: natural(str(path)))
     return found
 
 
-def _walk(folder: Path, found: Listing) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+def walk(folder: Path, found: Listing) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+    """Each folder once with what in it is no folder, hidden names left out; what cannot be opened is in ``found``."""
     seen: set[tuple[int, int]] = set()
     plain, linked = [folder], list[Path]()  # what is really there comes first: links are names for the rest
     while plain or linked:
@@ -88,7 +89,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _is_file(entry: os.DirEntry[str]) -> bool:
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether there is content to read: no pipe, no device, no link that leads nowhere."""
     try:
         return entry.is_file()
     except OSError:
@@ -100,7 +102,7 @@ def _sort(place: Path, entries: list[os.DirEntry[str]], found: Listing) -> None:
     files: list[tuple[str, str, str]] = []
     for entry in entries:
         stem, ending = os.path.splitext(entry.name)
-        if _is_file(entry):
+        if is_file(entry):
             files.append((stem, ending.lower(), entry.name))
         elif ending.lower() in ENDINGS:
             found.left[place / entry.name] = NO_FILE

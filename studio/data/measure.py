@@ -47,8 +47,8 @@ def measure(path: Path, fast: bool = False) -> Measured:
     """Look at a file; ``fast`` reads its header alone. Nothing is raised: what is wrong is the answer."""
     try:
         with opened(path) as raw:
-            wide, high = upright_size(raw)
-            header = (wide, high, str(raw.format), raw.mode, is_transparent(raw), orientation(raw) != 1)
+            wide, high = upright_size(raw, fast)
+            header = (wide, high, str(raw.format), raw.mode, is_transparent(raw), orientation(raw, fast) != 1)
             if fast:
                 return Measured(*header)
             with _ALONE if wide * high > LARGE else contextlib.nullcontext():

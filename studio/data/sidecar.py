@@ -114,23 +114,29 @@ def tidied(text: str) -> str:
 
 def read_table(path: Path) -> Table:
     """The captions in ``path``; rows that say nothing are told in ``problems``, nothing is raised."""
-    table = Table()
     try:
         if path.stat().st_size > LARGEST:
             raise OSError(None, "it is too large")
-        text = decoded(path.read_bytes()).text
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not readable text"
-        table.problems.append(f"'{path.name}' cannot be read ({reason}); save it as UTF-8.")
+        return parsed_table(path.name, path.read_bytes())
+    except OSError as error:
+        return Table(problems=[f"'{path.name}' cannot be read ({error.strerror}); mend or remove it."])
+
+
+def parsed_table(name: str, data: bytes) -> Table:
+    """`read_table` of the content of a file called ``name``."""
+    table = Table()
+    try:
+        text = decoded(data).text
+    except UnicodeError:
+        table.problems.append(f"'{name}' is not readable text; save it as UTF-8.")
         return table
-    rows = _lines(text) if path.suffix == ".jsonl" else _records(text)
-    for number, row in rows:
-        name, words = _named(row)
-        if name and words is not None:
-            table.captions[key(name.removeprefix("./"))] = tidied(words)
+    for number, row in _lines(text) if name.endswith(".jsonl") else _records(text):
+        picture, words = _named(row)
+        if picture and words is not None:
+            table.captions[key(picture.removeprefix("./"))] = tidied(words)
         else:
-            lack = "a file_name" if not name else f"a caption ({', '.join(COLUMNS)})"
-            table.problems.append(f"Line {number} of '{path.name}' has not {lack}; mend it.")
+            lack = "a file_name" if not picture else f"a caption ({', '.join(COLUMNS)})"
+            table.problems.append(f"Line {number} of '{name}' has not {lack}; mend it.")
     return table
 
 
