@@ -74,6 +74,9 @@ class Captioner(Protocol):
     memory: ClassVar[int] = 0
     """Bytes that the device must have for it, at the least."""
 
+    options: Section
+    """Of this class's own ``Options``."""
+
     class Options(Section):
         """What may be set."""
 

@@ -1,8 +1,8 @@
 """The only file that finds words for pictures with the starter's own eye, and says where it does not know.
 
 The eye knows 61 drawn things on fifteen backgrounds, 64 pixels wide, and nothing else. A network so small is sure of
-itself also before what it never saw, so a thing is named only above a high score, a background only where the picture's
-edge looks like one, and where nothing is sure nothing is claimed.
+itself also before what it never saw, so a thing is named only above a high score, and neither thing nor background
+where left and right edge differ as they never do in its world. Where nothing is sure nothing is claimed.
 """
 
 from collections.abc import Sequence
@@ -75,8 +75,9 @@ class Embedded(Captioner):
         assert isinstance(options, self.Options)
         name, place = world.NAMES[int(things.argmax())], PLACES[int(places.argmax())]
         tags = (Tag(name, float(things.max()), "thing"), Tag(place, float(places.max()), "place"))
-        where = _where(place) if tags[1].score >= options.place and _is_even(pixels) else ""
-        sure = float(agreed.max()) > 0 and tags[0].score >= options.thing
+        known = _is_even(pixels)  # as all that it ever saw
+        where = _where(place) if known and tags[1].score >= options.place else ""
+        sure = known and float(agreed.max()) > 0 and tags[0].score >= options.thing
         what = options.subject or (world.article(name) if sure else "")
         unsure = [] if what else [f"what it shows (perhaps {world.article(name)}, {tags[0].score:.0%})"]
         unsure += [] if where else [f"the background (perhaps {_where(place)}, {tags[1].score:.0%})"]

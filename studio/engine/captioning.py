@@ -91,7 +91,9 @@ def offers(hardware: Hardware | None = None) -> list[Offer]:
 def fetch(name: str, mirror: str = "", look: bool = False) -> Errand | None:
     """The errand that brings a captioner's files, or only says what they weigh; None where nothing is to bring."""
     source = captioner(name).source
-    return source and Errand(source.model, mirror=mirror, look=look, pin=Pin(source.commit, source.weights))
+    if source is None:
+        return None
+    return Errand(source.model, mirror=mirror, look=look, pin=Pin(source.commit, source.weights))
 
 
 def ready(name: str, settings: Mapping[str, Any], hardware: Hardware | None = None) -> Captioner:
