@@ -212,12 +212,12 @@ def test_a_fused_run_is_the_plain_one_bit_for_bit_and_goes_on_as_it(
     going = train(fused, resident)
     assert any(event.kind == "saved" for event in going)
     going.close()  # type: ignore[attr-defined]
-    finished(fused, resident)
+    rest = finished(fused, resident)
     for one, other in zip(tiny.checkpoint(plain, 4)[:2], tiny.checkpoint(fused, 4)[:2], strict=True):
         assert one and tiny.same(one, other)
     assert plain.view().losses == fused.view().losses
-    norms = [[event.grad_norm for event in found if event.kind == "step"] for found in (events, fused.read()[0])]  # type: ignore[attr-defined]
-    assert norms[0] == pytest.approx(norms[1][-4:], rel=1e-4)
+    norms = [[event.grad_norm for event in found if event.kind == "step"] for found in (events, rest)]  # type: ignore[attr-defined]
+    assert norms[0][2:] == pytest.approx(norms[1], rel=1e-4) and min(norms[1]) > 0
 
 
 @pytest.mark.parametrize("fused", [False, True])
