@@ -53,7 +53,6 @@ def _share(steps: Any, schedule: Mapping[str, Any]) -> Any:
 
 
 OUTGROWN = (
-    Outgrown("machine", "compile", lambda *_: None, "There is no such setting any more; the run goes on without it."),
     Outgrown("schedule", "warmup", _share, "It was a number of steps; it is now their share of all, which is kept."),
 )
 """Every setting that a run's own spec.toml may have from an earlier version; one that comes back must leave."""

@@ -435,23 +435,32 @@ steps = 400
 warmup = 20
 
 [machine]
-compile = true
+turbo = true
 split = 2
 """
 
 
+@pytest.fixture
+def without_turbo(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = module.Outgrown("machine", "turbo", lambda *_: None, "It is gone.")
+    monkeypatch.setattr(module, "OUTGROWN", (gone, *OUTGROWN))
+
+
+@pytest.mark.usefixtures("without_turbo")
 def test_a_spec_of_an_earlier_version_is_read_in_todays_settings(tmp_path: Path) -> None:
     run = RunStore.create(tmp_path / "old", OLD)
     now = tomllib.loads(run.spec_text())
     assert now == {"name": "x", "schedule": {"steps": 400, "warmup": 0.05}, "machine": {"split": 2}}
     first, second = run.outgrown()
-    assert "machine.compile = True" in first and "schedule.warmup = 20" in second
+    assert "machine.turbo = True" in first and "schedule.warmup = 20" in second
     run.replace_spec(run.spec_text())
     assert run.outgrown() == [] and tomllib.loads(run.spec_text()) == now
     assert (run.path / "spec.toml").read_text() == run.spec_text()
 
 
-@pytest.mark.parametrize("text", ["[schedule]\nwarmup = 0.5\n", "[schedule]\nwarmup = 0\n", "no toml", "machine = 3\n"])
+@pytest.mark.parametrize(
+    "text", ["[schedule]\nwarmup = 0.5\n", "[schedule]\nwarmup = 0\n", "no toml", "schedule = 3\n"]
+)
 def test_what_is_of_today_or_nobodys_stays_as_it_is(text: str) -> None:
     assert renewed(text) == (text, [])
 
@@ -461,10 +470,11 @@ def test_the_table_of_outgrown_settings_names_none_of_today() -> None:
     from studio.section import leaves
     from studio.spec import make_spec
 
-    known = {key for key, _, _ in leaves(make_spec({"method": {"kind": "lora"}}))}
+    lora = {"method": {"kind": "lora"}}
+    known = {key for key, _, _ in leaves(make_spec(lora))}
     for old in OUTGROWN:
         gone = old.now(20, {"steps": 400}) is None
         assert gone != (f"{old.section}.{old.key}" in known)
-    assert make_spec({"method": {"kind": "lora"}, **tomllib.loads(renewed(OLD)[0])}).schedule.warmup == 0.05
-    with pytest.raises(SpecError, match="compile"):  # typed by a user it is a mistake
-        make_spec({"method": {"kind": "lora"}, "machine": {"compile": True}})
+    assert make_spec({**lora, **tomllib.loads(renewed("[schedule]\nwarmup = 50\n")[0])}).schedule.warmup == 0.05
+    with pytest.raises(SpecError, match="warmup"):  # typed by a user it is a mistake
+        make_spec({**lora, "schedule": {"warmup": 50}})

@@ -35,13 +35,15 @@ def train(store: RunStore, resident: Resident) -> Iterator[Event]:
 
 
 def _train(store: RunStore, spec: RunSpec, machine: Machine, resident: Resident) -> Iterator[Event]:
-    """The run's events, behind what is to be said of a spec from an earlier version, which is then renewed on disk."""
+    """The run's events, and among them what is to be said of an earlier version's spec, which is renewed on disk."""
+    events = Run(store, spec, machine, resident).events()
+    yield next(events)
     outgrown = machine.on_main(store.outgrown)
     for text in outgrown:
         yield Note(text=text, level="warning")
     if outgrown:
         machine.on_main(lambda: store.replace_spec(spec.to_toml()))
-    yield from Run(store, spec, machine, resident).events()
+    yield from events
 
 
 def begin(spec: RunSpec, folder: Path | None, outputs: Path) -> RunStore:
