@@ -14,7 +14,17 @@ from studio.ui.draft import SHARED
 
 Kind = Literal["switch", "choice", "integer", "number", "text", "lines"]
 ELSEWHERE = frozenset(
-    {"name", "base.model", "data.folder", "data.trigger", "data.class_word", "method.kind", "method.start"}
+    {
+        "name",
+        "base.model",
+        "data.folder",
+        "data.trigger",
+        "data.class_word",
+        "data.leave_out",
+        "data.hold_back",
+        "method.kind",
+        "method.start",
+    }
 )
 """What has its own place on the page, and so no field in the form; a file to go on from is chosen in the library."""
 BASIC = frozenset(
@@ -209,7 +219,8 @@ def _schedule_moves(spec: RunSpec) -> bool:
 
 
 _RULES: dict[str, Callable[[RunSpec], bool]] = {
-    "data.keep_tokens": lambda spec: spec.data.shuffle,
+    "data.keep_tokens": lambda spec: spec.data.shuffle or spec.data.tag_dropout > 0,
+    "data.template_for": lambda spec: spec.data.template != "off",
     "objective.mask_rest": lambda spec: spec.data.masks != "off",
     "objective.prior_weight": lambda spec: spec.data.class_images > 0,
     "objective.huber_c": lambda spec: spec.objective.loss != "mse",

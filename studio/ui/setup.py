@@ -10,6 +10,7 @@ from studio.ui import fields
 from studio.ui.draft import Draft
 from studio.ui.fields import Field
 
+PICTURES = ("data.leave_out", "data.hold_back")  # chosen on the Dataset tab, and part of a run all the same
 FAR = 5.0  # a learning rate this many times the preset's, or its inverse, is worth a word
 
 
@@ -101,7 +102,8 @@ def taken_over(draft: Draft, kind: str, preset: Preset, spec: RunSpec) -> Draft:
         base=spec.base.model, folder=data.folder, trigger=data.trigger, class_word=data.class_word
     ).without(kind)
     plain = make_spec(draft.settings_of_preset(preset.settings))
-    for key, value, _ in fields.differing(spec, plain):
+    chosen = [(key, value, None) for key, value in fields.values(spec).items() if key in PICTURES and value]
+    for key, value, _ in (*fields.differing(spec, plain), *chosen):
         draft = draft.with_value(kind, key, list(value) if isinstance(value, tuple) else value)
     return draft
 
