@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 import tomlkit
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator
 
+from studio.data.caption import templates
 from studio.data.scan import DataSpec, dataset
 from studio.errors import DataError, ModelError, SpecError
 from studio.families.about import about
@@ -106,6 +107,7 @@ class RunSpec(Section):
         kind = method(self.method.kind)
         try:
             found += self._judged(bool(dataset(self.data).held_out))
+            templates(self.data)
         except DataError as error:
             found.append(str(error))
         try:
