@@ -132,4 +132,8 @@ HELP = {
     "What they begin as: the words in `init`, random rows like the base's own, or nothing.": "初始值：`init` 中的词、与基础模型相似的随机向量，或零。",
     "Longest that a vector may become, in mean words of the base, so that others keep their say; 0 is free.": "向量允许的最大长度，以基础模型的平均词长为单位，使其他词仍起作用；0 为不限。",
     "The word shall keep things out: it learns what is not wanted, and stands in the negative prompt.": "负面用途：学习不想要的内容，放在负面提示词中使用。",
+    "Show each picture of a folder named N_name N times an epoch, as kohya's scripts do; off shows each once.": "文件夹名为 N_name 时，每轮把其中每张图片展示 N 次（与 kohya 的脚本相同）；关闭则各展示一次。",
+    "What shows through transparent pixels: a colour by name, or as #rrggbb.": "透明像素处显示的背景：颜色名，或 #rrggbb。",
+    "Hold the UNet's frozen linear layers in 8 or 4 bits (bitsandbytes): an SDXL UNet takes 2.7 or 1.8 GB instead of 4.8; slower, a little less exact, and not for methods that change the weights themselves.": "以 8 位或 4 位保存 UNet 中冻结的线性层（bitsandbytes）：SDXL 的 UNet 由 4.8 GB 降到 2.7 或 1.8 GB；较慢、精度略低，不适用于直接改变权重的方法。",
+    "Compile the UNet's transformer blocks (torch.compile): a slow start, then faster steps on a graphics card.": "编译 UNet 的 Transformer 模块（torch.compile）：启动较慢，之后在显卡上每步更快。",
 }
