@@ -116,6 +116,7 @@ def _say(as_json: bool, line: dict[str, Any], text: str) -> None:
     from tqdm import tqdm
 
     tqdm.write(json.dumps(line, ensure_ascii=False, default=str) if as_json else text, file=sys.stdout)
+    sys.stdout.flush()  # who reads it through a pipe sees each as it comes
 
 
 def _settings(given: list[str]) -> dict[str, Any]:

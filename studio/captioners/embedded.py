@@ -42,7 +42,7 @@ class Embedded(Captioner):
         subject: str = Field("", max_length=100)
         """What all pictures show, such as `sks dog`; then only the background is looked for."""
         thing: float = Field(0.9, ge=0, le=1)
-        """Score from which a thing is named. At 0.9 it named 43 % of the eye's own held-out pictures, 99 % rightly."""
+        """Score from which a thing is named. At 0.9 it named 42 % of the eye's own held-out pictures, 99 % rightly."""
         place: float = Field(0.6, ge=0, le=1)
         """Score from which a background is named. At 0.6 it named 7 in 10 of them, 95 % rightly."""
 

@@ -113,16 +113,17 @@ class Batch:
     """One folder, one captioner, one wish: proposals first, then their acceptance."""
 
     def __init__(self, folder: Path, spec: CaptionSpec, made: Captioner) -> None:
-        """``made`` is loaded. The embedded examples are looked at, but nothing is kept or written there."""
+        """``made`` is loaded. Of an embedded example, or a folder that may not be written, nothing is kept."""
         self.folder = Path(os.path.abspath(folder))
         self.spec = spec
         self._captioner = made
-        self._draft = None if is_example(self.folder) else Draft(self.folder)
+        kept = os.access(self.folder, os.W_OK) and not is_example(self.folder)
+        self._draft = Draft(self.folder) if kept else None
         self.cancelled = threading.Event()
         """Set it from any thread to end `propose` after the pictures in hand."""
 
     def propose(self) -> Iterator[Told]:
-        """Look at every picture that the mode lets it: a Looked and a Proposed or Unread each, at last an Ended.
+        """Look at every picture that the mode lets it: Proposed or Unread of each, Looked now and then, at last Ended.
 
         What an earlier start of the same wish has proposed is taken over, unless the caption changed since. It may be
         closed at any moment: what was proposed stays for the next start. Raises OutOfMemoryError and StoreError.
@@ -138,6 +139,7 @@ class Batch:
             counts["proposed" if one.changes else "same"] += 1
             yield one
         done = {one.path for one in taken}
+        yield Looked(len(taken), len(old))
         left = [path for path in old if path not in done]
         size = self._captioner.together
         for start in range(0, len(left), size):

@@ -75,7 +75,7 @@ def test_it_is_proposed_then_accepted_as_one_and_undone_as_one(folder: Path) -> 
     before = texts(folder)
     made = Namer()
     told = list(batch(folder, made).propose())
-    assert [one.done for one in told if isinstance(one, Looked)] == [3, 6, 7] and made.seen == [
+    assert [one.done for one in told if isinstance(one, Looked)] == [0, 3, 6, 7] and made.seen == [
         [10, 20, 30], [40, 50, 60], [70],
     ]  # fmt: skip
     found = [one for one in told if isinstance(one, Proposed)]
@@ -99,7 +99,9 @@ def test_it_is_proposed_then_accepted_as_one_and_undone_as_one(folder: Path) -> 
 def test_a_batch_that_ends_early_goes_on_where_it_was(folder: Path, end: str) -> None:
     first = batch(folder)
     steps = first.propose()
-    assert isinstance(next(steps), Proposed)  # the first of three that were looked at together
+    assert next(steps) == Looked(0, 7) and isinstance(
+        next(steps), Proposed
+    )  # the first of three that were looked at together
     if end == "cancel":
         first.cancelled.set()
         assert list(steps)[-1] == Ended(proposed=3, same=0, kept=1, unread=0, cancelled=True)
