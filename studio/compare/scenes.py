@@ -28,8 +28,8 @@ _CLOTHES = (
 _LOOKS = ("red", "purple", "shiny", "wet", "cube shaped")
 _THINGS = (  # a style is asked for things of every sort
     "a cat", "a dog", "a woman reading a book", "an old man", "a child on a swing", "a house by a lake",
-    "a city at night", "a mountain in the snow", "a forest in autumn", "a ship on the sea", "a red car", "a train", "a bicycle",
-    "a bowl of fruit", "a cup of coffee", "a bunch of flowers", "an owl", "a horse", "a robot", "a castle",
+    "a city at night", "a mountain in the snow", "a forest in autumn", "a ship on the sea", "a red car", "a train",
+    "a bicycle", "a bowl of fruit", "a cup of coffee", "a bunch of flowers", "an owl", "a horse", "a robot", "a castle",
 )  # fmt: skip
 
 # the starter's world has no more words than these (studio/starter/world.py)
