@@ -4,17 +4,19 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 
-from studio.errors import CrucibleError
+from studio.errors import CrucibleError, SpecError
 from studio.families.base import DTYPES
 from studio.hardware import Hardware, Plan, probe
 
 T = TypeVar("T")
 TOGETHER = 2**23  # numbers that ranks add up in one call: 32 MiB
+PATIENCE = timedelta(hours=2)  # how long ranks wait for one that draws samples or class images; nccl's own: 10 minutes
 
 
 @functools.cache
@@ -55,11 +57,13 @@ class Machine:
     def __init__(self, plan: Plan) -> None:
         from accelerate import Accelerator
         from accelerate.state import AcceleratorState, PartialState
+        from accelerate.utils import InitProcessGroupKwargs
 
         self.plan = plan
         if PartialState._shared_state and PartialState._shared_state.get("_cpu") != (plan.device == "cpu"):
             AcceleratorState._reset_state(True)  # accelerate keeps the first run's device for the whole process
-        self._accelerator = Accelerator(cpu=plan.device == "cpu", mixed_precision="no")
+        patience = InitProcessGroupKwargs(timeout=PATIENCE)
+        self._accelerator = Accelerator(cpu=plan.device == "cpu", mixed_precision="no", kwargs_handlers=[patience])
         self.device = torch.device("cpu") if plan.device == "cpu" else self._accelerator.device
         self.scaler = torch.amp.GradScaler(plan.device, enabled=plan.scaler)
 
@@ -81,6 +85,7 @@ class Machine:
     def join(self, live: Iterable[nn.Parameter]) -> None:
         """Begin with rank 0's ``live`` on every rank, and take the room that adding up its gradients will need.
 
+        Raises SpecError on all where they differ in what learns, as machines may whose files are not the same.
         Ranks add up when a step's last gradient is there, and not within its backward pass as
         DistributedDataParallel does: so a rank that runs out of memory anywhere in it keeps none of the others waiting.
         """
@@ -88,6 +93,9 @@ class Machine:
         self._given = [True] * len(self._live)
         if self.world == 1:
             return
+        shapes = [tuple(parameter.shape) for parameter in self._live]
+        if self.most(int(self.agree(shapes) != shapes)):
+            raise SpecError("The processes do not train the same thing; give all of them the same spec, base and data.")
         self._room = torch.empty(TOGETHER, dtype=torch.float32, device=self.device)
         for parameter in self._live:
             distributed.broadcast(_flat(parameter.data), 0)
@@ -108,15 +116,17 @@ class Machine:
         given = torch.tensor(self._given, dtype=torch.int32, device=self.device)
         distributed.all_reduce(given, distributed.ReduceOp.MAX)
         pieces: list[Tensor] = []
+        numbers = 0
         for parameter, anywhere in zip(self._live, given.tolist(), strict=True):
             if not anywhere:
                 parameter.grad = None
                 continue
             for piece in _flat(parameter.grad).split(TOGETHER):
-                if sum(map(len, pieces)) + len(piece) > TOGETHER:
+                if numbers + len(piece) > TOGETHER:
                     self._add_up(pieces)
-                    pieces = []
+                    pieces, numbers = [], 0
                 pieces.append(piece)
+                numbers += len(piece)
         self._add_up(pieces)
 
     def _add_up(self, pieces: list[Tensor]) -> None:

@@ -233,6 +233,10 @@ def one_adding(said: dict[str, str], out: str) -> None:
     here.complete()
     here.mean_gradients()
     assert here.most(rank * 3) == 3
+    group = torch.distributed.distributed_c10d._get_default_group()
+    assert group._get_backend(torch.device("cpu")).options._timeout == machine.PATIENCE
+    with pytest.raises(SpecError, match="same spec"):
+        here.join([torch.nn.Parameter(torch.zeros(3 + rank))])
     torch.save([(parameter.detach(), parameter.grad) for parameter in live], f"{out}{rank}")
 
 
