@@ -29,7 +29,7 @@ class Batch:
 
 
 class Learner(nn.Module):
-    """What DistributedDataParallel wraps: the parts of the base that a method touches, and the objective over them."""
+    """The parts of the base that a method touches, and the objective over them."""
 
     def __init__(self, models: Models, spec: ObjectiveSpec, text_learns: bool) -> None:
         super().__init__()

@@ -63,7 +63,7 @@ class Method(ABC):
         kind: str
 
     partial: ClassVar[bool] = False
-    """Whether a step may leave some of what learns without a gradient, which several ranks must be told."""
+    """Whether a step may leave some of what learns without a gradient."""
     whole: ClassVar[bool] = False
     """Whether every weight learns, so that gradients and weights in bfloat16 are worth sparing."""
     learns_in: torch.dtype = torch.float32

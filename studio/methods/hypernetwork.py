@@ -195,7 +195,7 @@ class Hypernetwork(Method, kind="hypernetwork"):
             torch.manual_seed(self.seed)
             nets = {f"{width}_{which}": Context(width, self.options) for width in widths for which in ("k", "v")}
         self.nets = nn.ModuleDict(nets).to(self.models.device).train()
-        self.models.unet.add_module(HOME, self.nets)  # there DistributedDataParallel finds what learns
+        self.models.unet.add_module(HOME, self.nets)
         self._hooks = [
             module.register_forward_pre_hook(self._hook(f"{module.in_features}_{which}")) for which, module in places
         ]

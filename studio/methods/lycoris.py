@@ -21,7 +21,7 @@ from studio.methods.base import FromFile, Method, ParamGroup, Target, Weights, W
 from studio.methods.targets import TARGETS, TEXT_TARGETS, places
 
 RANKED = ("lora_down.weight", "hada_w1_b", "a2.weight", "lokr_w2_b", "lokr_w1_b")  # whose first side is the rank
-HOME = "lycoris"  # where the modules live on what they touch, so that DistributedDataParallel finds what learns
+HOME = "lycoris"  # where the modules live on what they touch
 
 
 def _kohya(method: Method, target: Target) -> Path:
