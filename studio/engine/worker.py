@@ -92,6 +92,14 @@ class Worker:
         with self._guard:
             return list(self._waiting)
 
+    def withdraw(self, label: str) -> bool:
+        """Take a job out that has not begun; False when there is none of that label."""
+        with self._guard:
+            if label not in self._waiting:
+                return False
+            self._waiting.remove(label)
+            return True
+
     def shutdown(self, timeout: float = 10.0) -> None:
         """End after the step in hand; what was running is then interrupted and can be resumed."""
         self._closing.set()
@@ -105,6 +113,8 @@ class Worker:
         while (item := self._jobs.get()) is not None and not self._closing.is_set():
             label, job = item
             with self._guard:
+                if label not in self._waiting:  # it was withdrawn
+                    continue
                 self._waiting.remove(label)
                 self.current, self.last_error = label, ""
             try:

@@ -18,6 +18,7 @@ from studio.ui.late import Hand
 from studio.ui.looks import Looks
 from studio.ui.media import Shelf
 from studio.ui.offers import Offer, offers
+from studio.ui.queue import Queue
 from studio.ui.watch import Seen, Watch
 
 MODELS = "models"  # folder under outputs for base models of one's own
@@ -74,6 +75,7 @@ class Desk:
         self.fetch = Fetch()
         self.checks = Checks(worker)
         self.drafts = Drafts(self.outputs)
+        self.queue = Queue(self.outputs)
         self.forecasts = Forecasts(self.watch)
         self._last: tuple[Order | None, float] = (None, 0.0)
         self._guard = threading.Lock()
@@ -182,13 +184,54 @@ class Desk:
         active.store.wish(what)
         return True
 
+    def waiting(self) -> list[tuple[str, tuple[Seen, ...], bool]]:
+        """The experiments in the queue with their runs; the flag is false for what a restart left behind."""
+        given = {self.worker.current, *self.worker.waiting()}
+        found = []
+        for name in self.queue.names():
+            store = ExperimentStore(self.outputs / name)
+            if store.exists:
+                found.append((name, tuple(self.watch.runs(store)), name in given))
+        return found
+
+    def go_on(self) -> None:
+        """Give the worker again what a restart left in the queue."""
+        for name, _, comes in self.waiting():
+            if not comes:
+                self.resume(name)
+
+    def withdraw(self, name: str) -> None:
+        """Take an experiment out of the queue; it stays, and can be resumed."""
+        self.worker.withdraw(name)
+        self.queue.drop(name)
+
+    def move(self, name: str, run: str, by: int) -> None:
+        """Let a waiting run of an experiment change places with its neighbour; raises UserError."""
+        from studio.compare import experiment
+
+        store = ExperimentStore(self.outputs / name)
+        order = [seen.name for seen in self.watch.runs(store) if not seen.is_base]
+        at = order.index(run) if run in order else -1
+        if at < 0 or not 0 <= at + by < len(order):
+            raise StoreError("The run has moved already; look again.")
+        order[at], order[at + by] = order[at + by], order[at]
+        experiment.reorder(store, order)
+
     def _submit(self, store: ExperimentStore, resume_stopped: bool) -> None:
+        name = store.path.name
+
         def job(resident: Any) -> Iterator[object]:
             from studio.compare import experiment
 
-            yield from experiment.run(store, resident, resume_stopped=resume_stopped)
+            try:
+                yield from experiment.run(store, resident, resume_stopped=resume_stopped)
+            except Exception:
+                self.queue.drop(name)
+                raise
+            self.queue.drop(name)  # not where the program ends in the middle: the next start offers it again
 
-        self.worker.submit(store.path.name, job)
+        self.queue.add(name)
+        self.worker.submit(name, job)
 
 
 def _is_pipeline(path: Path) -> bool:

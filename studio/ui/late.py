@@ -17,6 +17,9 @@ class Hand(Protocol):
     def waiting(self) -> list[str]:
         """Labels of the jobs that have not begun."""
 
+    def withdraw(self, label: str) -> bool:
+        """Take a job out that has not begun."""
+
     def shutdown(self) -> None:
         """End after the step in hand."""
 
@@ -40,6 +43,10 @@ class LateWorker:
     def waiting(self) -> list[str]:
         """Labels of the jobs that have not begun."""
         return self._real.waiting() if self._real else []
+
+    def withdraw(self, label: str) -> bool:
+        """Take a job out that has not begun; False when there is none of that label."""
+        return self._real.withdraw(label) if self._real else False
 
     @property
     def current(self) -> str:

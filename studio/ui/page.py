@@ -55,7 +55,8 @@ class _Page:
         data = self.dataset
         moving = [
             self.bar, self.dataset.verdict, *self.system.models, *self.train.parts, self.compare.chooser,
-            *self.compare.parts, self.library.table, self.train.setup.before, self.seen,
+            *self.compare.parts, self.library.table, self.train.setup.before,
+            self.train.setup.queue, self.seen,
         ]  # fmt: skip
         read = [self.seen, self.compare.chooser, self.compare.cells]
         often: dict[str, Any] = {"concurrency_limit": None, "trigger_mode": "once", **QUIET}
@@ -137,6 +138,7 @@ class _Page:
             *self._compare(seen, now, experiment, cells, lang),
             self._library(seen, now, lang),
             self._before(seen, lang),
+            changed(seen, "queue", self.train.setup.queue_of(lang)),
             seen,
         )
 

@@ -18,5 +18,8 @@ class NoWorker:
     def waiting(self) -> list[str]:
         return []
 
+    def withdraw(self, label: str) -> bool:
+        return False
+
     def shutdown(self) -> None:
         pass

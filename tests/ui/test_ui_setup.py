@@ -9,9 +9,12 @@ from studio.errors import SpecError
 from studio.methods import registry
 from studio.own_presets import any_preset, keep, own
 from studio.spec import PRESETS, make_spec, preset, presets, spec_from_toml
-from studio.ui import fields, form, setup
+from studio.ui import carry, fields, form, setup, waiting
+from studio.ui.desk import Desk, Order
 from studio.ui.draft import Draft, Drafts
 from studio.ui.i18n import help_zh, labels
+from studio.ui.queue import Queue
+from tests.ui.doubles import NoWorker
 
 
 @pytest.mark.parametrize("kind", sorted(registry()))
@@ -155,3 +158,56 @@ def test_what_a_visitor_wrote_is_harmless_in_the_form() -> None:
     of = setup.sheet(draft, "lora", preset("lora-starter"))
     page = form.drawn(of, of.fields, "en") + form.changes(of, "en")
     assert not re.search(r"<script", page)
+
+
+def test_what_runs_share_has_one_name_in_draft_and_comparison() -> None:
+    from studio.compare.layout import SHARED
+    from studio.ui import draft
+
+    assert draft.SHARED == SHARED
+
+
+def test_the_queue_outlives_its_program(tmp_path: Path) -> None:
+    queue = Queue(tmp_path)
+    for name in ("one", "two", "one", "three"):
+        queue.add(name)
+    queue.drop("two")
+    assert Queue(tmp_path).names() == ["one", "three"]
+    queue.path.write_text("torn", encoding="utf-8")
+    assert queue.names() == []
+
+
+def test_pasted_text_a_preset_of_ones_own_and_an_import(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "outputs", NoWorker())
+    wanted = preset("lora-starter").spec(optim={"lr": 5e-4}, data={"folder": "corgi"})
+    assert carry.text(desk, wanted.to_toml()) == "lora"
+    assert "lora" in (desk.drafts.read().picked or ())
+    offer = next(one for one in carry.offered(desk, desk.drafts.read()) if one.look.kind == "lora")
+    assert carry.sheet(desk, desk.drafts.read(), offer).spec.optim.lr == 5e-4
+    name = carry.preset(desk, "lora", "slow lora")
+    assert desk.drafts.read().presets["lora"] == name
+    assert not carry.sheet(desk, desk.drafts.read(), offer).changes()
+    file = tmp_path / "kohya.json"
+    file.write_text('{"LoRA_type": "LyCORIS/LoHa", "network_dim": 6, "train_data_dir": "x"}', encoding="utf-8")
+    assert carry.file(desk, file).kind == "loha"
+    assert desk.drafts.read().over["loha"]["method.rank"] == 6
+    with pytest.raises(SpecError, match="not valid TOML"):
+        carry.text(desk, "x = = 1")
+
+
+def test_the_queue_gives_again_what_a_restart_left(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "outputs", NoWorker())
+    store = desk.compare(Order("mine", ("lora", "loha"), "corgi", "sks", "dog", 3))
+    assert store is not None
+    again = Desk(tmp_path / "outputs", NoWorker())
+    ((name, runs, comes),) = again.waiting()
+    assert (name, comes) == (store.path.name, False)
+    page = waiting.drawn(again.waiting(), again.looks, "en")
+    assert 'data-act="queue_on"' in page
+    first, second = [run.name for run in runs if not run.is_base]
+    again.move(name, second, -1)
+    assert [run.name for run in again.watch.runs(store) if not run.is_base] == [second, first]
+    again.go_on()
+    assert again.worker.jobs == [name]
+    again.withdraw(name)
+    assert again.waiting() == []

@@ -7,12 +7,12 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import CrucibleError, ModelError, SpecError
-from studio.ui import before
+from studio.ui import before, carry, waiting
 from studio.ui.desk import Desk, Order
 from studio.ui.draft import Draft
 from studio.ui.i18n import t, tr
 from studio.ui.markup import empty, leave, notice, word
-from studio.ui.offers import Offer, usual
+from studio.ui.offers import Offer
 from studio.ui.speak import CLICKS, QUIET, lang_of, said, told
 from studio.ui.theme import STATIC
 
@@ -28,6 +28,8 @@ class SetupTab:
     show: Any
     before: gr.HTML
     foretold: Any
+    queue: gr.HTML
+    queue_of: Any
 
 
 def _pane(elem_id: str) -> gr.HTML:
@@ -52,6 +54,8 @@ def build(desk: Desk, views: gr.Tabs, label: Any) -> SetupTab:
                 ahead = gr.HTML("", apply_default_css=False, padding=False, elem_id="train_before")
                 start = gr.Button(label("start_runs"), variant="primary", elem_id="train_start", interactive=False)
             with gr.Column(elem_classes="pan"):
+                queue = _pane("train_queue")
+            with gr.Column(elem_classes="pan"):
                 changes = _pane("train_changes")
                 name = gr.Textbox(
                     label=label("preset_name"), elem_id="train_preset_name", max_lines=1, interactive=True,
@@ -70,10 +74,11 @@ def build(desk: Desk, views: gr.Tabs, label: Any) -> SetupTab:
         pane.click(room.clicked, place, shown, **QUIET)
     apply.click(room.applied, [place, text], shown, **QUIET)
     keep.click(room.kept, [place, name], shown, **QUIET)
+    queue.click(room.queued, None, None, **QUIET)
     taken.upload(room.imported, [place, taken], [told_of, *shown], **QUIET)
     more: dict[str, Any] = {"trigger_mode": "once", **QUIET}
     start.click(room.start, place, views, **more)
-    return SetupTab(shown, room.show, ahead, room.foretold)
+    return SetupTab(shown, room.show, ahead, room.foretold, queue, room.queue)
 
 
 class _Room:
@@ -90,7 +95,7 @@ class _Room:
             return (f'<p class="mute">{word("methods_loading", lang)}</p>', *nothing)
         draft = self.desk.drafts.read()
         try:
-            found = self.offered(draft)
+            found = carry.offered(self.desk, draft)
         except ModelError as error:
             return (notice("err", tr(str(error), lang)), *nothing)
         if not found:
@@ -99,29 +104,11 @@ class _Room:
         kind = place["kind"] if place["kind"] in [offer.look.kind for offer in found] else found[0].look.kind
         return self._drawn(draft, found, {**place, "kind": kind}, lang)
 
-    def offered(self, draft: Draft) -> list[Offer]:
-        """The methods of the draft that its base can train; raises ModelError."""
-        every = self.desk.offers(self.desk.about(draft.base))
-        picked = usual(every) if draft.picked is None else draft.picked
-        return [offer for offer in every if offer.look.kind in picked and not offer.reason]
-
-    def sheet(self, draft: Draft, offer: Offer) -> Any:
-        """What the draft makes of one method; a preset that is gone gives way to the usual one."""
-        from studio.own_presets import any_preset
-        from studio.ui import setup
-
-        kind = offer.look.kind
-        try:
-            preset = any_preset(draft.presets.get(kind) or offer.preset, self.desk.outputs)
-        except SpecError:
-            preset = any_preset(offer.preset, self.desk.outputs)
-        return setup.sheet(draft, kind, preset)
-
     def _drawn(self, draft: Draft, found: list[Offer], place: dict[str, Any], lang: str) -> tuple[Any, ...]:
         from studio.ui import form, setup
         from studio.ui.i18n import labels
 
-        sheets = {offer.look.kind: self.sheet(draft, offer) for offer in found}
+        sheets = {offer.look.kind: carry.sheet(self.desk, draft, offer) for offer in found}
         of = sheets[place["kind"]]
         counts = {kind: len(one.changes()) for kind, one in sheets.items()}
         names = {field.key: " ".join(labels.of(field.key, field.help, lang)) for field in of.fields}
@@ -160,7 +147,9 @@ class _Room:
             return None
         try:
             draft = self.desk.drafts.read()
-            return self.before({o.look.kind: self.sheet(draft, o) for o in self.offered(draft)}, lang)
+            return self.before(
+                {o.look.kind: carry.sheet(self.desk, draft, o) for o in carry.offered(self.desk, draft)}, lang
+            )
         except CrucibleError:
             return None
 
@@ -209,8 +198,8 @@ class _Room:
         """With what was typed; what cannot be read stays as it was typed, and its field says what is wrong."""
         from studio.ui import fields
 
-        offer = next((one for one in self.offered(draft) if one.look.kind == kind), None)
-        of = self.sheet(draft, offer) if offer else None
+        offer = next((one for one in carry.offered(self.desk, draft) if one.look.kind == kind), None)
+        of = carry.sheet(self.desk, draft, offer) if offer else None
         field = next((field for field in of.fields if field.key == key), None) if of else None
         if of is None or field is None:
             raise SpecError(f"'{key}' is not a setting of this method; reload the page.")
@@ -225,53 +214,39 @@ class _Room:
     @told
     def applied(self, place: dict[str, Any], text: str, request: gr.Request) -> Any:
         """TOML was written or pasted: the draft becomes what it says."""
-        from studio.spec import spec_from_toml
-        from studio.ui import setup
-
-        draft = self.desk.drafts.read()
-        spec = spec_from_toml(text or "", "The text")
-        kind = spec.method.kind
-        picked = list(draft.picked or [offer.look.kind for offer in self.offered(draft)])
-        draft = draft.moved(picked=tuple(dict.fromkeys([*picked, kind])), base=spec.base.model)
-        offer = next((one for one in self.offered(draft) if one.look.kind == kind), None)
-        if offer is None:
-            raise SpecError(f"{kind} cannot train this base model; choose another method or base.")
-        self.desk.drafts.write(setup.taken_over(draft, kind, self.sheet(draft, offer).preset, spec))
+        kind = carry.text(self.desk, text or "")
         gr.Info(t("toml_taken", lang_of(request)), title="Crucible")
         return self.show({**place, "kind": kind}, lang_of(request))
 
     @told
     def kept(self, place: dict[str, Any], name: str, request: gr.Request) -> Any:
         """The method's settings become a preset of the user's own."""
-        from studio.own_presets import keep
-        from studio.ui import setup
-
-        draft = self.desk.drafts.read()
-        offer = next((one for one in self.offered(draft) if one.look.kind == place["kind"]), None)
-        if offer is None:
-            raise SpecError("No method is picked; pick at least one.")
-        of = self.sheet(draft, offer)
-        if not of.ready:
-            raise SpecError("Something in the form cannot be; mend what is marked red first.")
-        made = keep(self.desk.outputs, name or "", setup.own_settings(of))
-        self.desk.drafts.write(draft.without(offer.look.kind).taking(offer.look.kind, made.name))
-        gr.Info(t("preset_kept", lang_of(request), name=made.name), title="Crucible")
+        made = carry.preset(self.desk, place["kind"], name or "")
+        gr.Info(t("preset_kept", lang_of(request), name=made), title="Crucible")
         return self.show(place, lang_of(request))
 
     @told
     def imported(self, place: dict[str, Any], file: str, request: gr.Request) -> Any:
         """Another trainer's settings are taken over as far as they correspond."""
-        from studio import foreign
-
         lang = lang_of(request)
-        found = foreign.read(Path(file))
-        draft = self.desk.drafts.read()
-        picked = list(draft.picked or [offer.look.kind for offer in self.offered(draft)])
-        draft = draft.moved(picked=tuple(dict.fromkeys([*picked, found.kind]))).without_own(found.kind)
-        for key, value in found.settings.items():
-            draft = draft.with_value(found.kind, key, value)
-        self.desk.drafts.write(draft)
+        found = carry.file(self.desk, Path(file))
         return before.imported(found, lang), *self.show({**place, "kind": found.kind}, lang)
+
+    def queue(self, lang: str) -> str:
+        """What waits for the worker."""
+        return waiting.drawn(self.desk.waiting(), self.desk.looks, lang)
+
+    @told
+    def queued(self, event: gr.EventData) -> None:
+        """A button of the queue was pressed; the tick draws what comes of it."""
+        data = said(event)
+        act, (name, _, run) = data.get("act", ""), str(data.get("id", "")).partition("/")
+        if act == "queue_on":
+            self.desk.go_on()
+        elif act == "queue_out":
+            self.desk.withdraw(name)
+        elif act in ("queue_up", "queue_down"):
+            self.desk.move(name, run, -1 if act == "queue_up" else 1)
 
     @told
     def start(self, place: dict[str, Any], request: gr.Request) -> Any:
@@ -283,7 +258,7 @@ class _Room:
 
     def order(self, draft: Draft) -> Order:
         """What the draft asks for."""
-        kinds = tuple(offer.look.kind for offer in self.offered(draft))
+        kinds = tuple(offer.look.kind for offer in carry.offered(self.desk, draft))
         return Order(
             draft.name, kinds, draft.folder, draft.trigger, draft.class_word, None, draft.base, dict(draft.presets),
             {kind: draft.changed(kind) for kind in kinds},

@@ -1,0 +1,52 @@
+"""The only file that draws the queue: which experiments wait, with their runs, and what can be asked of them."""
+
+from collections.abc import Sequence
+
+from studio.ui.i18n import t
+from studio.ui.looks import Looks
+from studio.ui.markup import button, esc, swatch, word
+from studio.ui.view import state_word, title
+from studio.ui.watch import Seen
+
+
+def drawn(waiting: Sequence[tuple[str, Sequence[Seen], bool]], looks: Looks, lang: str) -> str:
+    """Each experiment that waits with its open runs; the flag is true where the worker will come to it by itself."""
+    head = f'<h2 class="h">{word("queue", lang)}<small>{word("queue_small", lang)}</small></h2>'
+    if not waiting:
+        return f'{head}<p class="mute">{word("queue_empty", lang)}</p>'
+    rows = "".join(_experiment(name, runs, comes, looks, lang) for name, runs, comes in waiting)
+    left = [name for name, _, comes in waiting if not comes]
+    go = button("queue_on", t("queue_on", lang), "wide") if left else ""
+    said = f'<p class="nt warn">{word("queue_left", lang, n=len(left))}</p>' if left else ""
+    return f'{head}<div class="list queue">{rows}</div>{said}{go}'
+
+
+def _experiment(name: str, runs: Sequence[Seen], comes: bool, looks: Looks, lang: str) -> str:
+    open_runs = [run for run in runs if not run.is_base and run.view.state != "finished"]
+    rows = []
+    for place, run in enumerate(open_runs):
+        new = run.view.state == "new"
+        known = looks.of(run.kind)
+        mark = f"{esc(name)} / {swatch(known.colour, run.second, known.ring)}<b>{esc(title(run, looks, lang))}</b>"
+        steps = f" {run.view.step} / {run.total}" if run.view.step else ""
+        above = new and place > 0 and open_runs[place - 1].view.state == "new"
+        below = new and place + 1 < len(open_runs)
+        keys = _key("queue_up", "↑", f"{name}/{run.name}", above, t("queue_up", lang))
+        keys += _key("queue_down", "↓", f"{name}/{run.name}", below, t("queue_down", lang))
+        state = f'<span class="mute">{esc(state_word(run, comes, lang))}{steps}</span>'
+        rows.append(f'<div><span class="grow">{mark}<br>{state}</span>{keys if new else ""}</div>')
+    busy = any(run.view.busy for run in runs)
+    out = "" if busy else f'<div><span class="grow mute">{esc(name)}</span>{_out(name, lang)}</div>'
+    return "".join(rows) + out
+
+
+def _out(name: str, lang: str) -> str:
+    return button("queue_out", t("queue_out", lang), "small", name)
+
+
+def _key(act: str, sign: str, target: str, on: bool, text: str) -> str:
+    off = "" if on else ' disabled aria-disabled="true"'
+    return (
+        f'<button type="button" class="bt small icon" data-act="{act}" data-id="{esc(target)}" '
+        f'aria-label="{esc(text)}" title="{esc(text)}"{off}>{sign}</button>'
+    )
