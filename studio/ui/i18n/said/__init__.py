@@ -15,5 +15,5 @@ from studio.ui.i18n.said import (
     words,
 )
 
-ROOMS = (captioners, compare, course, data, files, folders, machine, methods, models, page, settings, words)
+ROOMS = (advice, captioners, compare, course, data, files, folders, machine, methods, models, page, settings, words)
 ZH = {sentence: chinese for room in ROOMS for sentence, chinese in room.ZH.items()}

@@ -136,10 +136,6 @@ ZH = {
     "A held-out picture is also trained on, so copies cannot be told; hold out others.": (
         "有一张留出图片也用于训练，因此无法识别照抄；换其他图片留出。"
     ),
-    (
-        "How much the pictures of prompts without the trigger became like the subject: their likeness to it, less "
-        "that of the base's at equal seeds."
-    ): "不含触发词的图片变得有多像主体：它们与主体的相似度，减去基础模型在相同种子下的相似度。",
     "Where prompts without the trigger name other things than the class, little drift shows.": (
         "不含触发词的提示词若写的不是同类事物，则几乎看不出漂移。"
     ),
@@ -186,4 +182,8 @@ ZH = {
     ),
     "Variety": "多样性",
     "Time to 90%": "达 90% 用时",
+    (
+        "How much the pictures of prompts without the trigger became like the subject: their likeness to it, less "
+        "that of the base's at equal seeds; 0 where they moved elsewhere."
+    ): "不含触发词的图片变得有多像主体：它们与主体的相似度，减去基础模型在相同种子下的相似度；往别处改变则为 0。",
 }

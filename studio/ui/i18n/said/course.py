@@ -135,4 +135,7 @@ ZH = {
     " x {slots} batches a step": " × 每步 {slots} 批",
     " (a batch holds one shape only)": "（每批只含一种尺寸）",
     " Each batch has as many of the {beside} class images beside.": "每批另加同样多的类别图片（共 {beside} 张）。",
+    "The processes do not train the same thing; give all of them the same spec, base and data.": (
+        "各进程训练的内容不同；给它们相同的配置、基础模型与数据。"
+    ),
 }

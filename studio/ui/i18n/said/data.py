@@ -82,9 +82,6 @@ ZH = {
     "'{folder}' cannot be written ({error}); give yourself the right to, or copy it.": (
         "“{folder}”无法写入（{error}）；授予写入权限，或复制一份。"
     ),
-    "'{one}' and '{other}' share the caption file '{file}'; give one of the pictures another name.": (
-        "“{one}”与“{other}”共用标注文件“{file}”；给其中一张图片改名。"
-    ),
     "'{name}' is larger than {n} MB; make it smaller or remove it.": "“{name}”超过 {n} MB；缩小或删除它。",
     "'{name}' cannot be read ({error}); replace or remove it.": "“{name}”无法读取（{error}）；替换或删除它。",
     "It is a kind of picture that is not read here; save it as PNG or JPEG.": (
@@ -172,5 +169,53 @@ ZH = {
     "It is named as a mask, but the picture that it belongs to is not there.": "它以遮罩命名，但对应的图片不存在。",
     "Bring the picture, or remove the mask; as it is, it is trained on as a picture.": (
         "放入对应的图片，或删除遮罩；否则会把它当作图片训练。"
+    ),
+    "A file of its name is there already, and nothing is written over.": "已有同名文件，不会覆盖。",
+    "Its picture is not there.": "没有对应的图片。",
+    "The embedded example stays as it is; choose or name a folder of your own.": (
+        "内置示例保持原样；选择或新建自己的文件夹。"
+    ),
+    "The captions of '{name}' are written beside their pictures.": "“{name}”中的标注已写到各图片旁。",
+    "Unpacked this is {n} GB, more than {limit} GB; bring less at once.": (
+        "解压后为 {n} GB，超过 {limit} GB；分批放入。"
+    ),
+    "This needs {n} GB and {free} GB are free; make room first.": "需要 {n} GB，可用 {free} GB；先腾出空间。",
+    "It is there already.": "已存在。",
+    "It cannot be copied ({why}).": "无法复制（{why}）。",
+    "It is no picture, caption or mask.": "不是图片、标注或遮罩。",
+    "It cannot be read ({error}).": "无法读取（{error}）。",
+    "{both} share a caption file, '{file}'; rename one of them.": "{both} 共用标注文件“{file}”；给其中一个改名。",
+    "Background removal needs rembg; install it with `pip install rembg[cpu]`, then try again.": (
+        "去除背景需要 rembg；用 `pip install rembg[cpu]` 安装后重试。"
+    ),
+    "A mask has one value per pixel, height by width, not the shape {shape}; give it so.": (
+        "遮罩每个像素一个值，形状为高×宽，而不是 {shape}；请这样提供。"
+    ),
+    "The embedded example stays as it is; copy its folder to paint a mask.": (
+        "内置示例保持原样；要绘制遮罩请复制其文件夹。"
+    ),
+    "The mask '{name}' cannot be written ({error}); mend that.": "遮罩“{name}”无法写入（{error}）；排除此问题。",
+    "rembg could not find the background of '{name}' ({said}); paint it.": (
+        "rembg 找不到“{name}”的背景（{said}）；请手动绘制。"
+    ),
+    "Its name leads out of the folder.": "其名称指向文件夹之外。",
+    "'{name}' holds {n} files, more than {limit}; pack less.": "“{name}”含有 {n} 个文件，超过 {limit}；少打包一些。",
+    "'{name}' is no file and no folder; choose pictures, a folder or a zip.": (
+        "“{name}”不是文件也不是文件夹；选择图片、文件夹或 zip。"
+    ),
+    "'{name}' is no zip, or a damaged one; pack it again.": "“{name}”不是 zip，或已损坏；重新打包。",
+    "It is a pipe, a device or a link that leads nowhere.": "它是管道、设备或失效的链接。",
+    "It is a link and no file.": "它是链接而不是文件。",
+    "It is locked by a password.": "有密码保护。",
+    "'{out}' lies in the folder of the originals, or around it; choose a new folder apart from it.": (
+        "“{out}”位于原图文件夹之内或包含它；选择独立的新文件夹。"
+    ),
+    "'{out}' is there already; choose a new folder, nothing is ever written over.": (
+        "“{out}”已存在；选择新文件夹，不会覆盖任何内容。"
+    ),
+    "'{name}' is not readable text; save it as UTF-8.": "“{name}”不是可读的文本；另存为 UTF-8。",
+    "'{name}' cannot be read ({error}); mend or remove it.": "“{name}”无法读取（{error}）；修复或删除它。",
+    "It has {sides} pixels and is stretched {n} times to become {wide} x {high}.": (
+        "它有 {sides} 像素，要放大 {n} 倍才到 {wide} x {high}。"
     ),
 }

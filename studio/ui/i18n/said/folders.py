@@ -14,7 +14,6 @@ ZH = {
     "'{path}' is not an experiment: it has no readable experiment.toml.": (
         "“{path}”不是实验：没有可读的 experiment.toml。"
     ),
-    "There is no such setting any more; the run goes on without it.": "此设置已不存在；训练不再使用它。",
     "It was a number of steps; it is now their share of all, which is kept.": (
         "它原为步数，现为占总步数的比例；数值已换算。"
     ),

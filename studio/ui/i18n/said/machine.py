@@ -82,4 +82,13 @@ ZH = {
         "已编译 UNet 的 transformer 块；最初几步需要数分钟。"
     ),
     "one part at a time": "逐个部分",
+    "{name} has {size}: text encoders, UNet and VAE take turns on it while pictures are drawn or encoded.": (
+        "{name} 有 {size}：采样或编码时文本编码器、UNet 与 VAE 轮流使用。"
+    ),
+    "{title} changes the weights themselves, which few bits cannot; set machine.quantize = off.": (
+        "{title} 直接改动权重，低位数做不到；设 machine.quantize = off。"
+    ),
+    "{title} learns by other layers at every step, each compiled anew; set machine.compile = false.": (
+        "{title} 每步使用不同的层，每次都要重新编译；设 machine.compile = false。"
+    ),
 }

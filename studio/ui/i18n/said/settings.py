@@ -89,4 +89,23 @@ ZH = {
     "The preset has no name; give it one, such as my-lora.": "预设没有名称；起一个，例如 my-lora。",
     "'{called}' is a preset of the studio; choose another name.": "“{called}”是内置预设；换一个名称。",
     "A preset of your own, for {kind}.": "自定义预设，用于 {kind}。",
+    (
+        "'{name}' holds no settings of kohya's scripts (TOML or the GUI's JSON) or of OneTrainer (JSON); choose such "
+        "a file."
+    ): "“{name}”不含 kohya 脚本（TOML 或 GUI 的 JSON）或 OneTrainer（JSON）的设置；选择这样的文件。",
+    "'{name}' holds no table of settings; choose a preset or configuration file.": (
+        "“{name}”中没有设置表；选择预设或配置文件。"
+    ),
+    "{title} has no such setting.": "{title} 没有这项设置。",
+    "It is off.": "已关闭。",
+    "'{value}' is not known here.": "这里不支持“{value}”。",
+    "There is no such setting here.": "这里没有这项设置。",
+    "It is chosen on the page: dataset, base model, names and folders.": (
+        "在页面上选择：数据集、基础模型、名称与文件夹。"
+    ),
+    "How many steps an epoch has hangs on the pictures; set schedule.steps.": (
+        "每轮的步数取决于图片数量；设置 schedule.steps。"
+    ),
+    "Only one value for all layers can be set here.": "这里所有层只能设同一个值。",
+    "'{value}' is not understood.": "无法理解“{value}”。",
 }
