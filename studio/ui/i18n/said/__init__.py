@@ -1,6 +1,7 @@
 """The only file that gathers the Chinese of what the engine says in English, room by room; {parts} are taken over."""
 
 from studio.ui.i18n.said import (
+    advice,
     captioners,
     compare,
     course,
