@@ -45,11 +45,16 @@ class MachineSpec(Section):
     compile: bool = False
     """Compile the UNet's transformer blocks (torch.compile): a slow start, then faster steps on a graphics card."""
 
-    def problems(self, title: str) -> list[str]:
-        """What the method called ``title``, which changes every weight, cannot have of these."""
-        if self.quantize == "off":
-            return []
-        return [f"{title} changes the weights themselves, which few bits cannot hold; set machine.quantize = off."]
+    def problems(self, title: str, whole: bool, partial: bool) -> list[str]:
+        """What the method called ``title`` cannot have of these; ``whole`` and ``partial`` are as `Method` has them."""
+        found = []
+        if whole and self.quantize != "off":
+            found.append(f"{title} changes the weights themselves, which few bits cannot; set machine.quantize = off.")
+        if partial and self.compile:
+            found.append(
+                f"{title} learns by other layers at every step, each compiled anew; set machine.compile = false."
+            )
+        return found
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ class RunSpec(Section):
             found.append(f"{self.method.kind} cannot be saved as {', '.join(unknown)}; use {known}.")
         found += self.optim.problems(self.schedule)
         found += self.optim.small_problems(self.schedule, self.machine, kind.whole)
-        found += self.machine.problems(kind.title) if kind.whole else []
+        found += self.machine.problems(kind.title, kind.whole, kind.partial)
         found += prompt_problems(self.prompts(), self.sample.negative, shelf or Shelf(own=self.file_name))
         return found
 

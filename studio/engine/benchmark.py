@@ -4,7 +4,7 @@ import csv
 import io
 import statistics
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,13 +31,15 @@ WARM = 5  # steps that do not count: kernels are chosen and the allocator fills
 class Case:
     """What is trained: ``base`` is the name of shipped configs, or a folder, ``settings`` what differs from defaults.
 
-    ``published`` is what others reached, in words.
+    ``published`` is what others reached, in words; ``memory`` the bytes of a smaller card, as which this one draws its
+    picture.
     """
 
     name: str
     base: str
     settings: Mapping[str, Any]
     published: str = ""
+    memory: int = 0
 
     def spec(self, steps: int) -> RunSpec:
         """A short run that draws nothing; raises SpecError."""
@@ -82,6 +84,24 @@ CASES = (
     ),
     Case("SDXL LoRA 1024", "sdxl", _lora(1024)),
     Case("SDXL LoRA 1024, checkpointed", "sdxl", _lora(1024, gradient_checkpointing=True), "about 8 GB (OneTrainer)"),
+    Case(
+        "SDXL LoRA 1024, checkpointed, picture as on 8 GiB",
+        "sdxl",
+        _lora(1024, gradient_checkpointing=True),
+        memory=8 * GIB,
+    ),
+    *(
+        Case(
+            f"SDXL LoRA 1024, checkpointed, {kind} base, picture as on 6 GiB",
+            "sdxl",
+            _lora(1024, gradient_checkpointing=True, quantize=kind),
+            "4.4 GB with an fp8 base (kohya)",
+            memory=6 * GIB,
+        )
+        for kind in ("int8", "nf4")
+    ),
+    Case("SD 1.5 LoRA 512, compiled", "sd1", _lora(512, compile=True)),
+    Case("SDXL LoRA 1024, compiled", "sdxl", _lora(1024, compile=True)),
     Case(
         "SDXL Textual Inversion 1024, checkpointed",
         "sdxl",
@@ -166,7 +186,7 @@ def measure(case: Case, folder: Path, steps: int) -> Row:
         attention=plan.attention,
         optimizer=plan.optimizer,
         peak=peak / GIB,
-        preview=0.0 if note else _preview(resident.models(spec.base, plan), spec, plan) / GIB,
+        preview=0.0 if note else _preview(resident, spec, _as_small(case)) / GIB,
         estimated=(estimate(spec, plan).training - estimate(spec, plan).overhead) / GIB,
         pace=1 / statistics.median(counted) if counted else 0.0,
         published=case.published,
@@ -175,8 +195,16 @@ def measure(case: Case, folder: Path, steps: int) -> Row:
     )
 
 
-def _preview(models: Models, spec: RunSpec, plan: Plan) -> int:
+def _as_small(case: Case) -> Hardware:
+    """This machine with the memory that the case draws its picture in."""
+    hw = this_hardware()
+    return replace(hw, memory=case.memory) if case.memory else hw
+
+
+def _preview(resident: Resident, spec: RunSpec, hw: Hardware) -> int:
     """Bytes at the peak of drawing one picture of the trained size."""
+    plan = decide(hw, spec.machine, spec.optim.name)
+    models = resident.models(spec.base, plan)
     reset_memory_peak(plan.device)
     brief = spec.sample.model_copy(update={"steps": 2})
     for _ in draw_pictures(models, None, wanted(["a photo"], [1]), brief, spec.data.resolution):

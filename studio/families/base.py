@@ -105,7 +105,8 @@ class Models:
         self._send([name for name in self._guests() if text or name == "vae"])
 
     def _send(self, going: Sequence[str]) -> None:
-        if self.device.type == "cpu" or self._away.issuperset(going):
+        going = [name for name in going if name not in self._away]
+        if self.device.type == "cpu" or not going:
             return
         for name in going:
             self._movable()[name].to("cpu")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from pathlib import Path
 
@@ -60,10 +61,16 @@ def test_every_case_is_a_run_that_can_begin(case: Case) -> None:
     assert spec.problems() == [] and spec.sample.prompts == ()
     assert spec.data.resolution == (1024 if "1024" in case.name else 512)
     assert spec.machine.gradient_checkpointing == ("checkpointed" in case.name)
-    fitting = Hardware(device="cuda", bf16=True, fp16=True, probes={"bitsandbytes": "", "xformers": ""})
+    works = dict.fromkeys(("bitsandbytes", "xformers", "int8", "nf4", "compiler"), "")
+    fitting = Hardware(device="cuda", bf16=True, fp16=True, probes=works)
     plan = decide(fitting, spec.machine, spec.optim.name)
     assert plan.compute == ("fp16" if "fp16" in case.name else "bf16")
     assert plan.optimizer == ("adamw8bit" if "8-bit" in case.name else "adamw")
+    assert plan.quantize == next((kind for kind in ("int8", "nf4") if kind in case.name), "off")
+    assert plan.compile == ("inductor" if "compiled" in case.name else "")
+    assert bool(case.memory) == ("as on" in case.name)
+    small = decide(dataclasses.replace(fitting, memory=case.memory), spec.machine, spec.optim.name)
+    assert small.one_at_a_time == bool(case.memory)
 
 
 def test_the_tables_say_the_same() -> None:
