@@ -113,7 +113,7 @@ class OneByOne:
         self._after.clear()
         self._square = 0.0
         if not getattr(self._optimizer, "initialized", True):  # bitsandbytes: a loaded state goes to its device whole
-            self._optimizer.to_gpu()  # type: ignore[attr-defined]
+            self._optimizer.to_gpu()
 
     @contextlib.contextmanager
     def fused(self) -> Iterator[None]:
