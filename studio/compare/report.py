@@ -2,14 +2,13 @@
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
-from studio.compare import amounts, curves, gallery, sheet, table
+from studio.compare import gallery, particulars, record, sheet, table
 from studio.compare.gallery import Gallery, Strip
-from studio.compare.members import Group, differences, groups, open_experiment, same_draws
+from studio.compare.members import Group, groups, open_experiment, same_draws
 from studio.compare.table import BEST, TIE, WORST, Cell, Table
 from studio.data.image import open_picture
 from studio.errors import DataError
@@ -23,10 +22,12 @@ STYLE = Path(__file__).with_name("report.css")
 
 
 def write(store: ExperimentStore) -> Path:
-    """Write ``table.csv``, ``table.md``, ``grid.png`` and ``report.html`` into the experiment; returns the report."""
+    """Write table, ``grid.png``, ``experiment.json`` and ``report.html`` into the experiment; returns the report."""
+    gallery.keep_learnt(store)
     figures = table.build(store)
     write_text(store.path / "table.csv", table.to_csv(figures))
     write_text(store.path / "table.md", table.to_markdown(figures))
+    write_text(store.path / "experiment.json", record.to_json(store, figures))
     draft = store.path / ".partial-grid.png"
     sheet.grid(store).save(draft)
     draft.replace(store.path / "grid.png")
@@ -43,11 +44,15 @@ def html(store: ExperimentStore, figures: Table | None = None) -> str:
     body = [
         _head(experiment, found),
         _section("Figures", _figures(figures)),
+        _section("Which one?", particulars.verdict(figures)),
         _section("Prompts × methods", _grid(gallery.build(store))),
-        _section("Loss", _curves(found)),
-        _section("Settings that differ", _settings(found)),
-        _section("Decisions", _decisions(found)),
-        _section("Files to use", _exports(found)),
+        _section("Figures against each other", particulars.drawings(store, figures)),
+        _section("Blind votes", particulars.voted(store)),
+        _section("Loss", particulars.curves(found)),
+        _section("What the methods are", particulars.methods(found)),
+        _section("Settings that differ", particulars.settings(found)),
+        _section("Decisions", particulars.decisions(found)),
+        _section("Files to use", particulars.exports(found)),
         _section("What the figures mean", _meanings(figures)),
     ]
     return (
@@ -63,21 +68,18 @@ def _section(title: str, content: str) -> str:
     return f"<section>\n<h2>{escape(title)}</h2>\n{content}\n</section>" if content else ""
 
 
-def _swatch(colour: str, ring: bool = False) -> str:
-    """A coloured square, or a ring for a method that shares the hue of its nearest kin."""
-    drawn = f"box-shadow:inset 0 0 0 3px {escape(colour)};border-radius:50%" if ring else f"background:{escape(colour)}"
-    return f'<span class="swatch" style="{drawn}"></span>'
-
-
 def _head(experiment: Experiment, found: Sequence[Group]) -> str:
     specs = [group.first.spec for group in found]
     seeds = sorted({member.spec.seed for group in found for member in group.members}) or [experiment.seed]
     data = experiment.data
     steps = sorted({spec.schedule.steps for spec in specs})
+    terms = experiment.terms
+    equal = {"steps": "equal steps", "minutes": f"equal minutes, {terms.minutes:g} each"}
     facts = {
         "Methods": ", ".join(group.title for group in found),
         "Dataset": f'{Path(data.folder).name}, called "{data.subject}"',
         "Base model": Path(experiment.base.model).name,
+        "Budget": equal.get(terms.budget, "as each preset advises"),
         "Steps": f"{steps[0]} each" if len(steps) == 1 else ", ".join(map(str, steps)),
         "Training seeds": ", ".join(map(str, seeds)),
         "Sample seeds": ", ".join(map(str, experiment.sample.seeds)),
@@ -101,7 +103,7 @@ def _figures(figures: Table) -> str:
     rows = []
     for n, row in enumerate(figures.rows):
         state = f'<span class="state">{escape(row.state)}</span>' if row.state else ""
-        head = f'<th scope="row">{_swatch(row.colour, row.ring)}{escape(row.title)}{state}</th>'
+        head = f'<th scope="row">{particulars.swatch(row.colour, row.ring)}{escape(row.title)}{state}</th>'
         cells = "".join(_cell(row.cells[metric.name]) for metric in figures.columns)
         rows.append(f"<tr{' class=base' if n == 0 else ''}>{head}{cells}</tr>")
     repeated = any(len(row.seeds) > 1 for row in figures.rows)
@@ -155,7 +157,7 @@ def _grid(shown: Gallery) -> str:
             f"<td{_ruled(shown, i)}>{_picture(path, _alt(shown, strip, i))}</td>"
             for i, path in enumerate(strip.pictures)
         )
-        head = f"{_swatch(strip.colour, strip.ring)}{escape(strip.title)}{state}"
+        head = f"{particulars.swatch(strip.colour, strip.ring)}{escape(strip.title)}{state}"
         rows.append(f'<tr><th scope="row">{head}</th>{cells}</tr>')
     first = shown.first_without_subject
     said = "" if first is None else " Right of the rule stand prompts without the trigger: there nothing should change."
@@ -190,75 +192,3 @@ def data_url(path: Path) -> str:
     out = io.BytesIO()
     picture.save(out, kind, **({"optimize": True} if kind == "png" else {"quality": 88}))
     return f"data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode()}"
-
-
-# -- what the runs said
-
-
-def _curves(found: Sequence[Group]) -> str:
-    seen: set[str] = set()
-    lines = []
-    for group in found:
-        lines.append(curves.Line(group.title, group.colour, group.shown.view.losses, group.colour in seen))
-        seen.add(group.colour)
-    drawing = curves.svg(lines, "Training loss by step")
-    titles = [(line.colour, f"{line.title}, dashed" if line.dashed else line.title) for line in lines]
-    legend = "".join(f"<span>{_swatch(colour)}{escape(title)}</span>" for colour, title in titles)
-    said = "Training loss by step, smoothed. A low loss is no likeness: see the pictures."
-    return f'{drawing}<p class="legend">{legend}</p><p class="faint">{said}</p>' if drawing else ""
-
-
-def _settings(found: Sequence[Group]) -> str:
-    apart = differences([group.first.spec for group in found])
-    if not apart:
-        return ""
-    heads = "".join(f'<th scope="col">{_swatch(group.colour, group.ring)}{escape(group.title)}</th>' for group in found)
-    rows = ""
-    for key, values in apart.items():
-        cells = "".join(f"<td>{escape(_setting(value))}</td>" for value in values)
-        rows += f'<tr><th scope="row"><code>{escape(key)}</code></th>{cells}</tr>'
-    return f'<div class="scroll"><table><thead><tr><th></th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
-
-
-def _setting(value: Any) -> str:
-    if value is None:
-        return "·"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
-
-
-def _decisions(found: Sequence[Group]) -> str:
-    said: dict[tuple[str, str], list[str]] = {}
-    for group in found:
-        for decision in group.shown.view.decisions:
-            said.setdefault((decision.what, decision.reason), []).append(group.title)
-    rows = (
-        f"<dt>{escape(what.replace('_', ' '))}</dt><dd>{escape(reason)}{_of(titles, len(found))}</dd>"
-        for (what, reason), titles in said.items()
-    )
-    return _listed(rows)
-
-
-def _of(titles: Sequence[str], everyone: int) -> str:
-    unique = list(dict.fromkeys(titles))
-    return "" if len(unique) == everyone else f' <span class="faint">({escape(", ".join(unique))})</span>'
-
-
-def _exports(found: Sequence[Group]) -> str:
-    rows = []
-    for group in found:
-        run = group.shown
-        for export in run.view.exports:
-            path = run.store.path / export.path
-            size = f", {amounts.size(path.stat().st_size)}" if path.is_file() else ""
-            usage = f" <code>{escape(export.usage)}</code>" if export.usage else ""
-            file = escape(f"{run.name}/{export.path}")
-            rows.append(f"<dt>{_swatch(group.colour, group.ring)}{escape(group.title)}</dt>")
-            rows.append(f"<dd>{escape(export.format)}: <code>{file}</code>{size}{usage}</dd>")
-    return _listed(rows)
-
-
-def _listed(rows: Iterable[str]) -> str:
-    inside = "".join(rows)
-    return f"<dl>{inside}</dl>" if inside else ""

@@ -6,13 +6,16 @@ import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from studio.compare import amounts
 from studio.compare.evidence import Metric, Value
+from studio.compare.facts import HEADS, columns, facts
 from studio.compare.guests import Visitor, visitors
 from studio.compare.measure import measured
 from studio.compare.members import BASE, BASE_COLOUR, BASE_TITLE, Group, groups
 from studio.compare.metrics import METRICS
+from studio.methods import registry
 from studio.store import ExperimentStore
 
 BEST, WORST, TIE = "▲", "▼", "="
@@ -184,11 +187,25 @@ def to_markdown(table: Table) -> str:
         cells = [" ".join(filter(None, (c.text, c.spread_text, c.mark))) for c in shown]
         lines.append("| " + " | ".join(text.replace("|", "\\|") for text in (title, *cells)) + " |")
     legend = f"{BEST} best, {WORST} worst, {TIE} tie with the best. The base is not ranked."
-    return "\n".join([*lines, "", legend, *table.notes]) + "\n"
+    return "\n".join([*lines, "", legend, *table.notes, *_facts(table)]) + "\n"
+
+
+def _facts(table: Table) -> list[str]:
+    """The article's columns beside the measured ones, as a second Markdown table."""
+    known = [facts(kind) for kind in dict.fromkeys(row.kind for row in table.rows) if kind in registry()]
+    if not known:
+        return []
+    lines = ["", f"| Method | {' | '.join(HEADS)} |", "|---" * (len(HEADS) + 1) + "|"]
+    return [*lines, *(f"| {one.title} | {' | '.join(columns(one)).replace('<', '&lt;')} |" for one in known)]
 
 
 def to_json(table: Table) -> str:
     """The table as one JSON object: per run its state and, by metric, value, spread, mark and the reason of a gap."""
+    return json.dumps(as_dict(table), ensure_ascii=False)
+
+
+def as_dict(table: Table) -> dict[str, Any]:
+    """What `to_json` writes."""
     rows = [
         {
             "run": row.name,
@@ -202,7 +219,7 @@ def to_json(table: Table) -> str:
         }
         for row in table.rows
     ]
-    return json.dumps({"eye": table.eye, "rows": rows, "notes": table.notes}, ensure_ascii=False)
+    return {"eye": table.eye, "rows": rows, "notes": table.notes}
 
 
 def _bare(value: float | None) -> str:
