@@ -88,7 +88,7 @@ class Linear(nn.Linear):
         return _unpack(self, dtype) if self.instead is None else self.instead.to(dtype)
 
     @property
-    def weight(self) -> Tensor:  # type: ignore[override]
+    def weight(self) -> Tensor:
         """The weight in the base's dtype; a change to it changes nothing."""
         return self.unpacked(self.dtype)
 
