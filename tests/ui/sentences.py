@@ -1,6 +1,7 @@
 """Every sentence that the engine can say, read off its source."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ UNSEEN = {
     "engine/parity.py": "`bench` is a word of the command line",
     "compare/scenes.py": "it holds prompts, for the model",
     "compare/report.py": "the report is a file to hand on, in English",
+    "compare/particulars.py": "the report is a file to hand on, in English",
+    "compare/plots.py": "it draws for the report",
     "compare/curves.py": "it draws for the report",
     "compare/sheet.py": "it draws for the report",
     "formats/card.py": "it writes for the readers of the exported file",
@@ -74,20 +77,25 @@ class Saying:
 def sayings() -> list[Saying]:
     """Every text of three words or more in what can reach the page; no docstring."""
     found: dict[str, Saying] = {}
-    for path in sorted(ROOT.rglob("*.py")):
-        place = path.relative_to(ROOT).as_posix()
+    for place, template, line in _everything():
         if not place.startswith(tuple(UNSEEN)):
-            for template, line in _texts(ast.parse(path.read_text(encoding="utf-8"))):
-                found.setdefault(template, Saying(template, f"{place}:{line}"))
+            found.setdefault(template, Saying(template, f"{place}:{line}"))
     return [saying for saying in found.values() if _is_prose(saying)]
 
 
 def texts() -> list[str]:
-    """Every text in the source, but docstrings."""
-    trees = (
-        ast.parse(path.read_text(encoding="utf-8")) for path in sorted(ROOT.rglob("*.py")) if "i18n" not in path.parts
-    )
-    return [template for tree in trees for template, _ in _texts(tree)]
+    """Every text in the source, but docstrings and the page's own words."""
+    return [template for place, template, _ in _everything() if not place.startswith("ui/i18n")]
+
+
+@functools.cache
+def _everything() -> list[tuple[str, str, int]]:
+    """Place, template and line of every text."""
+    found = []
+    for path in sorted(ROOT.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found += [(path.relative_to(ROOT).as_posix(), *text) for text in _texts(tree)]
+    return found
 
 
 def _is_prose(saying: Saying) -> bool:

@@ -16,6 +16,7 @@ LANGUAGES = {
 LOCALES = {"en": "en", "zh": "zh-CN"}
 COOKIE = "crucible_lang"
 PART = re.compile(r"\{(\w+)\}")
+SHAPES = {"figure": r"\d.*?"}  # parts that not everything can be
 QUOTED = "_quoted"
 SEAM = "\0"
 HAN = "[\u3000-\u9fff\uff00-\uffef]"
@@ -100,7 +101,8 @@ def _as_pattern(text: str) -> str:
     pieces = PART.split(text)  # fixed words and names of parts by turns
     quoted = _quoted(text)
     return "".join(
-        f"(?P<{quoted[piece]}>.*?)" if number % 2 else re.escape(piece) for number, piece in enumerate(pieces)
+        f"(?P<{quoted[piece]}>{SHAPES.get(piece, '.*?')})" if number % 2 else re.escape(piece)
+        for number, piece in enumerate(pieces)
     )
 
 

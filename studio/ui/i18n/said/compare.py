@@ -186,4 +186,6 @@ ZH = {
         "How much the pictures of prompts without the trigger became like the subject: their likeness to it, less "
         "that of the base's at equal seeds; 0 where they moved elsewhere."
     ): "不含触发词的图片变得有多像主体：它们与主体的相似度，减去基础模型在相同种子下的相似度；往别处改变则为 0。",
+    "'{choice}' is no answer; use left, right or tie.": "“{choice}”不是有效的回答；使用 left、right 或 tie。",
+    "This pair is no longer asked; take the next one.": "这一对已不再询问；看下一对。",
 }

@@ -122,7 +122,6 @@ ZH = {
     ),
     "It is nearly the same as '{other}', which then counts twice.": "与“{other}”几乎相同，后者因此会计算两次。",
     "Leave one of them out, unless that is meant.": "去掉其中一张，除非有意如此。",
-    "Mend it, remove it, or name it in data.leave_out.": "修复或删除它，或写入 data.leave_out。",
     "Save the caption as UTF-8, or remove it.": "把标注另存为 UTF-8，或删除它。",
     "It is nearly the same as '{other}', and only one of them is held back: copying would be praised.": (
         "与“{other}”几乎相同，而只留出了其中一张：照抄会得到好评。"
@@ -218,4 +217,5 @@ ZH = {
     "It has {sides} pixels and is stretched {n} times to become {wide} x {high}.": (
         "它有 {sides} 像素，要放大 {n} 倍才到 {wide} x {high}。"
     ),
+    "If you can do without it, name it in data.leave_out.": "如果可以不用它，写入 data.leave_out。",
 }
