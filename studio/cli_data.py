@@ -138,7 +138,8 @@ def _told(report: "Report") -> Iterator[str]:
     for bucket in report.buckets:
         again = f", shown {bucket.shown} times an epoch" if bucket.shown != bucket.pictures else ""
         yield f"bucket {bucket.size[0]} x {bucket.size[1]}: {bucket.pictures}{again}"
-    yield f"steps of an epoch: {report.steps_per_epoch(1):g} with one picture at once, {report.steps_per_epoch(4):g} with 4"
+    alone, four = report.steps_per_epoch(1), report.steps_per_epoch(4)
+    yield f"steps of an epoch: {alone:g} with one picture at once, {four:g} with 4"
     for name, tags in (("tags", report.tags.tags), ("everywhere", report.tags.everywhere), ("once", report.tags.once)):
         if tags:
             more = f" and {len(tags) - SAID} more" if len(tags) > SAID else ""

@@ -120,7 +120,7 @@ def judged(folder: Path, found: Listing, measured: Mapping[Path, Measured], by: 
         said = of_picture(one, fitting) if fitting else [unreadable(one.error)]
         said += [likeness[path]] if path in likeness else []
         said += [of_orphan()] if path.stem.lower().endswith(MASK) else []
-        said += _of_words(path, heard, spec)
+        said += _of_words(path, heard, spec) if fitting else []
         caption, length = heard.words.get(path), heard.lengths.get(path)
         verdicts.append(
             Verdict(
