@@ -1,6 +1,7 @@
 """The only file that turns the command line's words about comparisons into calls: compare, report and grid."""
 
 import argparse
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,27 @@ def add_words(add: Callable[..., argparse.ArgumentParser], settings: Callable[..
     word.add_argument("experiment", type=Path, metavar="EXPERIMENT_DIR")
     word.add_argument("--json", action="store_true", help="the table as JSON")
     word.set_defaults(call=report)
+    _grid(add("grid", help="draw a labelled sheet of any runs, prompts, seeds and weights (X/Y/Z)"))
     return compared
+
+
+def _grid(word: argparse.ArgumentParser) -> None:
+    word.add_argument("runs", nargs="+", metavar="RUN_OR_FILE")
+    word.add_argument(
+        "--prompt", action="append", required=True, help="{trigger} and {class} are each run's own; repeatable"
+    )
+    word.add_argument("--seeds", default="42", metavar="1,2,3", help="default: 42")
+    word.add_argument("--weights", default="1", metavar="0.5,0.8,1", help="how much each file counts; default: 1")
+    word.add_argument("--base", default="", help="the base below finished files; a run has its own")
+    word.add_argument("--negative", default="", help="what the pictures should not show")
+    word.add_argument("--steps", type=int, default=25)
+    word.add_argument("--guidance", type=float, default=5.0)
+    for axis, plain in (("x", "prompt,seed"), ("y", "run,weight"), ("z", "")):
+        what = {"x": "the columns", "y": "the rows", "z": "a sheet for each"}[axis]
+        word.add_argument(f"--{axis}", default=plain, metavar="AXES", help=f"{what}: of run, weight, prompt, seed")
+    word.add_argument("--out", type=Path, default=Path("grid"), metavar="DIR", help="folder of the sheets")
+    word.add_argument("--json", action="store_true", help="the result as JSON")
+    word.set_defaults(call=grid)
 
 
 def _terms(word: argparse.ArgumentParser) -> None:
@@ -112,6 +133,42 @@ def report(arguments: argparse.Namespace) -> int:
     store = ExperimentStore(arguments.experiment)
     store.text()
     return _shown(store, experiment.conclude(store), arguments.json)
+
+
+def grid(arguments: argparse.Namespace) -> int:
+    """Draw sheets of any runs."""
+    from tqdm import tqdm
+
+    from studio.compare.xyz import Order, draw
+    from studio.engine.generate import settings
+    from studio.engine.worker import Resident
+
+    order = Order(
+        runs=tuple(arguments.runs),
+        prompts=tuple(arguments.prompt),
+        seeds=tuple(_numbers(arguments.seeds, int, "--seeds")),
+        weights=tuple(_numbers(arguments.weights, float, "--weights")),
+        sample=settings(arguments.negative, arguments.steps, arguments.guidance),
+        base=arguments.base,
+        **{axis: tuple(filter(None, vars(arguments)[axis].replace(" ", "").split(","))) for axis in "xyz"},
+    )
+    made: list[str] = []
+    with tqdm(leave=False, disable=None) as bar:  # None: silent where nobody watches
+        for said in draw(order, Resident(), arguments.out):
+            if isinstance(said, Path):
+                made.append(str(said))
+            else:
+                bar.total = said.total
+                bar.update(said.done - bar.n)
+    print(json.dumps({"sheets": made}) if arguments.json else "\n".join(made))
+    return 0
+
+
+def _numbers(text: str, kind: Callable[[str], Any], option: str) -> list[Any]:
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError:
+        raise SpecError(f"{option} takes numbers with commas between them, not '{text}'.") from None
 
 
 def _shown(store: "ExperimentStore", events: Any, as_json: bool) -> int:

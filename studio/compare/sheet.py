@@ -2,6 +2,7 @@
 
 import functools
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,9 @@ CJK_FONTS = (
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
+    """A line of the sheet: its name with a square (or ``ring``) in ``colour``, a note below, and its pictures."""
+
     title: str
     note: str
     colour: str
@@ -41,11 +44,17 @@ def grid(store: ExperimentStore, side: int = SIDE) -> Image.Image:
     shown = gallery.build(store)
     count = max(len(shown.columns), 1)
     learnt: tuple[Path | None, ...] = shown.trained_on[:count]
-    rows = [_Row("Training pictures", "", RULE, learnt)] if learnt else []
+    rows = [Row("Training pictures", "", RULE, learnt)] if learnt else []
     for strip in shown.strips:
         note = strip.state or (f"step {strip.step}" if strip.step else "")
-        rows.append(_Row(strip.title, note, strip.colour, strip.pictures, strip.ring))
+        rows.append(Row(strip.title, note, strip.colour, strip.pictures, strip.ring))
     heads = [_head(shown, i, side) for i in range(len(shown.columns))]
+    return laid(heads, rows, side, shown.first_without_subject)
+
+
+def laid(heads: Sequence[Sequence[str]], rows: Sequence[Row], side: int = SIDE, rule: int | None = None) -> Image.Image:
+    """Pictures of ``side`` pixels under ``heads``, lines of text each, with a rule before the column ``rule``."""
+    count = max(len(heads), 1)
     top = PAD + LINE * max((len(head) for head in heads), default=0) + GAP
     width = PAD + LABEL + count * (side + GAP) + PAD
     sheet = Image.new("RGB", (width, top + len(rows) * (side + GAP) + PAD), PAPER)
@@ -55,13 +64,13 @@ def grid(store: ExperimentStore, side: int = SIDE) -> Image.Image:
             _write(pen, (_left(i, side), PAD + n * LINE), line, SOFT if line.startswith("seed ") else INK)
     for n, row in enumerate(rows):
         _draw_row(sheet, row, top + n * (side + GAP), side, count)
-    if shown.first_without_subject:
-        x = _left(shown.first_without_subject, side) - GAP // 2
+    if rule:
+        x = _left(rule, side) - GAP // 2
         pen.line((x, PAD, x, sheet.height - PAD), fill=RULE)
     return sheet
 
 
-def _draw_row(sheet: Image.Image, row: _Row, y: int, side: int, count: int) -> None:
+def _draw_row(sheet: Image.Image, row: Row, y: int, side: int, count: int) -> None:
     pen = ImageDraw.Draw(sheet)
     middle = y + side // 2
     square = (PAD, middle - 6, PAD + 11, middle + 5)

@@ -114,7 +114,7 @@ def vote(store: ExperimentStore, key: str, choice: Choice) -> None:
         shown = question.shown
         said = _Vote(name, left.name, right.name, choice, shown.prompt, shown.seed, time.time())
         with open(store.path / KEPT_IN, "a", encoding="utf-8") as file:
-            file.write("\n" + json.dumps(asdict(said), ensure_ascii=False))  # in front: what was torn stays alone
+            file.write(f"\n{json.dumps(asdict(said), ensure_ascii=False)}\n")  # so what a crash tore stays alone
 
 
 def left_to_ask(store: ExperimentStore) -> tuple[int, int]:
