@@ -34,13 +34,22 @@ def bucket(width: int, height: int, resolution: int, step: int) -> tuple[int, in
     """The (width, height) at which a ``width`` x ``height`` picture is trained: its shape, ``resolution`` squared.
 
     Both sides are multiples of ``step`` (the VAE's shrink times the UNet's), at least one ``step`` long, and the area
-    does not exceed ``resolution`` squared by more than rounding; aspect is limited to 1:2 .. 2:1.
+    does not exceed ``resolution`` squared by more than rounding; aspect is limited to 1:2 .. 2:1. What has the size of
+    a bucket stays as it is, so that a copy made for training is trained pixel by pixel.
     """
-    aspect = min(max(width / height, 1 / MAX_ASPECT), MAX_ASPECT)
     cells = resolution / step
+    if width % step == height % step == 0 and _is_bucket(width // step, height // step, cells):
+        return width, height
+    aspect = min(max(width / height, 1 / MAX_ASPECT), MAX_ASPECT)
     wide = max(1, round(math.sqrt(aspect) * cells))
     tall = max(1, math.floor(cells * cells / wide + 1e-6))
     return wide * step, tall * step
+
+
+def _is_bucket(wide: int, tall: int, cells: float) -> bool:
+    """Whether some picture is trained at ``wide`` x ``tall`` steps."""
+    least, most = (max(1, round(math.sqrt(aspect) * cells)) for aspect in (1 / MAX_ASPECT, MAX_ASPECT))
+    return least <= wide <= most and tall == max(1, math.floor(cells * cells / wide + 1e-6))
 
 
 def cover(width: int, height: int, size: tuple[int, int], focus: Focus = CENTRE) -> Box:
