@@ -177,7 +177,7 @@ def advice(folder: str, trigger: str, class_word: str, lang: str) -> str:
         split = scan.dataset(scan.DataSpec(folder=folder or "", trigger=trigger or "-"))
         pictures = t("advice_pictures", lang, train=len(split.train), held=len(split.held_out))
     except DataError as error:
-        return notice("err", str(error))
+        return notice("err", tr(str(error), lang))
     parts = (
         (t("dataset", lang), f"{named(folder)}, {pictures}"),
         (t("trigger", lang), f"{trigger} {class_word}".strip()),

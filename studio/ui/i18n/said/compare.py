@@ -188,4 +188,12 @@ ZH = {
     ): "不含触发词的图片变得有多像主体：它们与主体的相似度，减去基础模型在相同种子下的相似度；往别处改变则为 0。",
     "'{choice}' is no answer; use left, right or tie.": "“{choice}”不是有效的回答；使用 left、right 或 tie。",
     "This pair is no longer asked; take the next one.": "这一对已不再询问；看下一对。",
+    "A sheet needs at least one run, prompt, seed and weight.": "图表至少需要一个训练、提示词、种子与权重。",
+    "x, y and z must share out {axes}, each once; they have {given}.": "x、y 与 z 须把 {axes} 各用一次；现为 {given}。",
+    "None of these files says what {trigger} is; write the word itself into the prompt.": (
+        "这些文件都没有说明 {trigger} 是什么；把该词直接写进提示词。"
+    ),
+    "'{name}' brings a weight of its own; name the weights of a sheet apart.": (
+        "“{name}”自带权重；图表的权重须另行指定。"
+    ),
 }
