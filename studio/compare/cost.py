@@ -26,7 +26,7 @@ def total_seconds(of: Evidence) -> Value:
 
 
 def time_to_likeness(of: Evidence) -> Value:
-    """Training time until likeness had come most of the way from the base's to its own best; needs ``series``."""
+    """Training time until likeness had come most of the way from that of step 0 to its own best; needs ``series``."""
     view = of.trained()
     of.seeing  # noqa: B018 - without an eye that is the reason
     known = {step: figures["likeness"] for step, figures in sorted(of.series.items()) if "likeness" in figures}
@@ -34,7 +34,7 @@ def time_to_likeness(of: Evidence) -> Value:
         raise Unmeasurable("Too few steps were sampled; set sample.every.")
     goal = known[0] + NEARLY * (max(known.values()) - known[0])
     if max(known.values()) <= known[0]:
-        raise Unmeasurable("It never came nearer to the subject than the untrained base.")
+        raise Unmeasurable("It never came nearer to the subject than before its first step.")
     steps = list(known)
     after = next(i for i, step in enumerate(steps) if known[step] >= goal)
     left, right = steps[after - 1], steps[after]

@@ -60,7 +60,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "time_to_likeness", "Time to 90%", "time", "lower", 0,
-        "Training time until likeness had come nine tenths of the way from the untrained base to the run's own best.",
+        "Training time until likeness had come nine tenths of the way from the run's first samples to its own best.",
         "It is as fine as the samples are frequent, and a run that learns little is soon at its best.",
         cost.time_to_likeness,
     ),

@@ -48,7 +48,8 @@ def drawings(store: ExperimentStore, figures: Table) -> str:
         (plots.against_size(figures), "Likeness against file size: none beats those on the dashed front in both."),
     )
     drawn = [f'<figure>{svg}<figcaption class="faint">{said}</figcaption></figure>' for svg, said in made if svg]
-    return f'<div class="plots">{"".join(drawn)}</div>' if drawn else ""
+    named = "".join(f"<span>{swatch(row.colour, row.ring)}{escape(row.title)}</span>" for row in figures.rows)
+    return f'<div class="plots">{"".join(drawn)}</div><p class="legend">{named}</p>' if drawn else ""
 
 
 def voted(store: ExperimentStore) -> str:

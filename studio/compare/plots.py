@@ -12,7 +12,7 @@ from studio.compare.members import groups
 from studio.compare.table import Table
 from studio.store import ExperimentStore
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 300, 56, 14, 14, 44
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 300, 56, 30, 14, 44
 CHAR = 6.4  # pixels of a sign at the size of labels
 
 
@@ -189,7 +189,7 @@ class _Frame:
             parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
         for tick in self.x_ticks:
             x, _ = self.at(tick, self.y_ticks[0])
-            said = escape(axes.shown(tick))
+            said = escape(axes.shown(tick) if tick else "0")
             parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{said}</text>')
         parts.append(
             f'<text x="{(LEFT + WIDTH) / 2:.0f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(axes.x)}</text>'

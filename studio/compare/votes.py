@@ -131,7 +131,7 @@ def tally(store: ExperimentStore) -> list[Score]:
     for one in _votes(store):
         seen.update((one.left, one.right))
         if one.choice == "tie":
-            won.update({one.left: 0.5, one.right: 0.5})  # type: ignore[dict-item]
+            won.update({one.left: 0.5, one.right: 0.5})
         else:
             won[one.left if one.choice == "left" else one.right] += 1
     strips = [strip for strip in gallery.build(store).strips if seen[strip.name]]

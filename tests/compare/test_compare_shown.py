@@ -1,9 +1,14 @@
 """Plots, films and the record; and a finished experiment that is opened elsewhere."""
 
+import csv
+import io
 import itertools
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -14,6 +19,7 @@ from studio.compare import experiment, gallery, plots, report, table, votes
 from studio.compare.plots import Axes, Mark, Trace
 from studio.store import ExperimentStore
 
+ROOT = Path(__file__).resolve().parents[2]
 AXES = Axes("a label", "x", "y")
 
 
@@ -130,3 +136,26 @@ def test_an_eye_that_is_not_here_takes_no_figure_away(
     said = [event for _, event in experiment.conclude(new) if event.kind == "note"]
     assert "no eye" in said[0].text
     assert (new.path / "table.csv").read_text(encoding="utf-8") == figures
+
+
+def test_two_processes_give_the_same_table(carried_out, tmp_path: Path) -> None:
+    """With the starter's own eye, and another number of threads: figures agree to 1e-4, marks and all else exactly."""
+    store = carried_out("lora", "textual-inversion")
+    for file in store.path.glob("*/metrics.json"):
+        file.unlink()
+    other = tmp_path / "other"
+    shutil.copytree(store.path, other)
+    list(experiment.conclude(store))
+    words = [sys.executable, "launch.py", "report", str(other)]
+    subprocess.run(words, check=True, capture_output=True, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "2"})
+    tables = [list(csv.reader(io.StringIO((path / "table.csv").read_text("utf-8")))) for path in (store.path, other)]
+    assert tables[0][0] == tables[1][0] and len(tables[0]) == 4
+    compared = 0
+    for one, two in zip(*(rows[1:] for rows in tables), strict=True):
+        for ours, theirs in zip(one, two, strict=True):
+            try:
+                assert float(ours) == pytest.approx(float(theirs), abs=1e-4)
+                compared += 1
+            except ValueError:
+                assert ours == theirs
+    assert compared > 20
