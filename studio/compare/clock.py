@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PROVISIONAL = 1000  # steps that stand in the spec until the pace is known
 TRIED, WARM = 20, 3  # steps of the trial, and how many of them do not count
 SHARE = 0.05  # the trial takes at most this share of the budget, but for its first steps
-AHEAD = 1.25  # a constant rate cares not for its end: so many more steps are planned, and the clock ends the run
+AHEAD = 10.0  # a constant rate cares not for its end: far more steps are planned, and only the clock ends the run
 PACE, TRIAL = "pace.json", ".pace"
 
 
@@ -45,8 +45,13 @@ def is_over(run: RunStore, minutes: float) -> bool:
 
 
 def planned(pace: float, minutes: float, schedule: ScheduleSpec) -> int:
-    """How many steps the learning rate is laid out for, at ``pace`` seconds a step."""
-    ahead = AHEAD if schedule.kind == "constant" or schedule.rates else 1.0
+    """How many steps the learning rate is laid out for, at ``pace`` seconds a step.
+
+    A rate that warms up or falls needs to know its end: should the machine become quicker than in the trial, such a run
+    ends by as much before its minutes are over, and its time in the table says so.
+    """
+    steady = schedule.rates or (schedule.kind == "constant" and not schedule.warmup)
+    ahead = AHEAD if steady else 1.0
     return max(1, round(60 * minutes / pace * ahead))
 
 

@@ -62,7 +62,8 @@ def test_a_rate_that_falls_ends_with_the_clock(data: Path, engine: Engine, tmp_p
     list(experiment.run(store, None, eye=ColourEye()))
     assert [one.view.step for one in members(store)] == [24, 24]
     assert clock.planned(0.5, 0.2, ScheduleSpec(kind="cosine")) == 24
-    assert clock.planned(0.5, 0.2, ScheduleSpec()) == 30
+    assert clock.planned(0.5, 0.2, ScheduleSpec(warmup=0.1)) == 24
+    assert clock.planned(0.5, 0.2, ScheduleSpec()) == 240  # more than the clock allows
 
 
 def test_a_run_that_slows_down_is_ended_by_the_clock(data: Path, engine: Engine, tmp_path: Path) -> None:
