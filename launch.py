@@ -17,7 +17,8 @@ usage: python launch.py [WORD] [options of the word]
 The first start makes the environment (.venv beside this file) and installs the tested versions; later starts take
 a second or two. Without a word the page opens in the browser. The words:
 
-  ui  train  resume  compare  report  generate  export  doctor
+  ui  doctor  check  caption  captions  prepare  train  compare  resume  tell  find-lr  report  grid
+  generate  export  extract  merge  trigger  download  bench
   test [--no-checks] [pytest options]   the project's own checks and tests
 
 `python launch.py WORD --help` tells the options of a word. Options of the start itself:

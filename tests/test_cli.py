@@ -10,7 +10,10 @@ from studio import cli
 from studio.store import RunStore
 from tests import tiny
 
-WORDS = ["ui", "train", "resume", "compare", "report", "generate", "export", "extract", "download", "trigger", "doctor"]
+WORDS = [
+    "ui", "train", "resume", "compare", "report", "generate", "export", "extract", "download", "trigger", "doctor",
+    "check", "prepare", "caption", "captions", "tell", "grid", "find-lr", "bench",
+]  # fmt: skip
 
 
 @pytest.fixture
