@@ -91,13 +91,13 @@ def _noted(path: Path, fast: bool) -> tuple[list[float], Measured]:
 
 def _note(folder: Path, paths: Sequence[Path], before: dict[Path, Measured], fresh: dict[Path, list[Any]]) -> None:
     """Keep what was measured, without files that are gone; where nothing can be written, it only costs time."""
-    old = read_note(folder, NOTE).get("files", {}) if before else {}
-    files = {}
+    old: dict[str, list[Any]] = read_note(folder, NOTE).get("files", {}) if before else {}
+    files: dict[str, list[Any]] = {}
     for path in paths:
         name = relative(path, folder)
         if path in fresh:
             files[name] = fresh[path]
-        elif path in before:
-            files[name] = old.get(name)
+        elif path in before and name in old:
+            files[name] = old[name]
     with contextlib.suppress(DataError):
         write_note(folder, NOTE, {"version": VERSION, "files": files}, durable=False)

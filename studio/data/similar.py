@@ -53,6 +53,6 @@ def _leaders(hashes: np.ndarray, paints: np.ndarray) -> list[int]:
                     same = close[np.abs(paints[close] - paints[index]).mean(1) <= ALIKE]
                     if len(same):
                         leader[index] = min(leader[index], int(same.min()))
-    for index, before in enumerate(leader):  # a chain ends at its earliest picture
-        leader[index] = leader[before]
+    for kind, earlier in enumerate(leader):  # a chain ends at its earliest picture
+        leader[kind] = leader[earlier]
     return leader

@@ -64,7 +64,7 @@ class Verdict:
     def severity(self) -> Severity:
         """The worst that was found."""
         found = {finding.severity for finding in self.findings}
-        return next((one for one in SEVERITIES if one in found), "fine")  # type: ignore[return-value]
+        return next((one for one in SEVERITIES if one in found), "fine")
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -117,3 +117,40 @@ def test_prompts_are_filled_in() -> None:
     spec = DataSpec(trigger="sks", class_word="dog")
     assert spec.fill("a {trigger} and a {class}, {other}") == "a sks dog and a dog, {other}"
     assert DataSpec(trigger="sks").fill("{trigger} {class}") == "sks sks"
+
+
+def test_a_mask_is_no_picture_wherever_one_looks(tmp_path: Path, put: Callable[..., Path]) -> None:
+    for name in ("a.jpg", "a-mask.png", "b.png", "B-MASK.PNG", "b-Mask.png", "c-mask.png", "a-mask.jpg"):
+        put(name)
+    assert names(tmp_path) == ["a-mask.jpg", "a.jpg", "B-MASK.PNG", "b.png", "c-mask.png"]
+    assert [example.mask and example.mask.name for example in scan(tmp_path)] == [
+        None, "a-mask.png", None, "b-Mask.png", None
+    ]  # fmt: skip
+
+
+def test_pictures_are_held_back_and_left_out_by_name(tmp_path: Path, put: Callable[..., Path]) -> None:
+    for index in range(7):
+        put(f"sub/é{index}.png")
+    names_ = [f"sub/e\u0301{index}.png" for index in range(7)]  # as other file systems spell it
+    found = dataset(DataSpec(folder=str(tmp_path), hold_back=tuple(names_[:2]), leave_out=tuple(names_[2:4])))
+    assert [example.path.name for example in found.held_out] == ["é0.png", "é1.png"]
+    assert [example.path.name for example in found.train] == ["é4.png", "é5.png", "é6.png"]
+    with pytest.raises(DataError, match=r"data\.hold_back names 'none\.png'"):
+        dataset(DataSpec(folder=str(tmp_path), hold_back=("none.png",)))
+
+
+def test_folders_are_repeated_as_kohya_has_them(tmp_path: Path, put: Callable[..., Path]) -> None:
+    for name in ("10_sks dog/a.png", "10_sks dog/in/b.png", "10_x/2_y/c.png", "2024_trip/d.png", "0_e/e.png", "f.png"):
+        put(name)
+    assert {one.path.name: one.repeats for one in scan(tmp_path)} == {
+        "a.png": 10, "b.png": 10, "c.png": 2, "d.png": 1, "e.png": 1, "f.png": 1
+    }  # fmt: skip
+
+
+def test_links_lead_to_each_folder_once(tmp_path: Path, put: Callable[..., Path]) -> None:
+    put("set/real/a.png")
+    put("away/b.png")
+    (tmp_path / "set" / "again").symlink_to(tmp_path / "set" / "real")
+    (tmp_path / "set" / "away").symlink_to(tmp_path / "away")
+    (tmp_path / "set" / "real" / "up").symlink_to(tmp_path / "set")
+    assert names(tmp_path / "set") == ["away/b.png", "real/a.png"]
