@@ -1,4 +1,4 @@
-"""The only file that turns the command line's words about finished files into calls: generate, export and extract."""
+"""The only file that turns the command line's words into calls on finished files: generate, export, extract, merge."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def add_words(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """The grammar of all three."""
+    """The grammar of all four."""
     word = add("generate", help="draw a picture with a base model and files stacked on it")
     word.add_argument("--base", default="starter", help="the base model")
     word.add_argument(
@@ -45,6 +45,19 @@ def add_words(add: Callable[..., argparse.ArgumentParser]) -> None:
     word.add_argument("--json", action="store_true", help="the result as JSON")
     word.set_defaults(call=extract)
 
+    word = add("merge", help="make one file of several LoRAs, each with its weight")
+    word.add_argument("uses", nargs="+", metavar="FILE_OR_RUN[:WEIGHT]")
+    word.add_argument("--base", default="starter", help="the base model below them")
+    word.add_argument(
+        "--as", dest="form", choices=("lora", "checkpoint"), default="lora",
+        help="one LoRA (the default), or the base with them baked in",
+    )  # fmt: skip
+    word.add_argument("--rank", type=int, default=32, help="of the LoRA; more keeps more of the sum, in a larger file")
+    word.add_argument("--dtype", choices=("fp16", "bf16", "fp32"), default="fp16", help="precision of the file")
+    word.add_argument("--out", type=Path, metavar="FILE", help="file to write; default: their names joined")
+    word.add_argument("--json", action="store_true", help="the result as JSON")
+    word.set_defaults(call=merge)
+
 
 def generate(arguments: argparse.Namespace) -> int:
     """Draw one picture."""
@@ -80,4 +93,15 @@ def extract(arguments: argparse.Namespace) -> int:
     names = ("base", "rank", "conv_rank", "dtype", "out")
     found = extract(Order(arguments.model, **{name: getattr(arguments, name) for name in names}))
     print(json.dumps(asdict(found) | {"path": str(found.path)}) if arguments.json else found)
+    return 0
+
+
+def merge(arguments: argparse.Namespace) -> int:
+    """Make one file of several."""
+    from studio.engine.merge import Merged, Order, merge
+
+    names = ("base", "form", "rank", "dtype", "out")
+    for said in merge(Order(tuple(arguments.uses), **{name: getattr(arguments, name) for name in names})):
+        if isinstance(said, Merged):
+            print(json.dumps(asdict(said) | {"path": str(said.path)}) if arguments.json else said)
     return 0

@@ -141,7 +141,7 @@ def _decomposed(tuned: Models, plain: Models, order: Order) -> _Tally:
         rank = order.conv_rank if spatial and order.conv_rank is not None else order.rank
         missed = size
         if rank:
-            down, up = _halves(change, rank)
+            down, up = halves(change, rank)
             made = (up.flatten(1) @ down.flatten(1)).view(change.shape)
             missed = float((change - made).square().sum(dtype=torch.float64))
             tally.weights |= {f"{module}.{names.DOWN}": down.cpu(), f"{module}.{names.UP}": up.cpu()}
@@ -168,7 +168,7 @@ def _unchanged(new: Tensor, old: Tensor) -> bool:
     return any(torch.equal(new, old.to(dtype).to(new.dtype)) for dtype in (old.dtype, torch.float16, torch.bfloat16))
 
 
-def _halves(change: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+def halves(change: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     """(r, in[, kh, kw]) and (out, r[, 1, 1]) whose product is the best approximation of ``change`` at this rank.
 
     A layer of fewer than ``rank`` sides is filled up with zeros: diffusers misreads files of mixed ranks.
