@@ -31,4 +31,3 @@ def gate(found: Dataset, spec: DataSpec, place: Path) -> Iterator[int]:
         ledger.keep()
     if broken:
         raise Unreadable(refusal(listed(broken), len(broken)))
-
