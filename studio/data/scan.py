@@ -1,7 +1,7 @@
 """The only file that knows which pictures of a folder are trained on, with what, and which are held back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from studio import starter
@@ -96,7 +96,10 @@ def dataset(spec: DataSpec) -> Dataset:
     folder = resolve_folder(spec.folder)
     looked = listing(folder)
     out = {key(name) for name in spec.leave_out}
-    found = _used(folder, examples(folder, looked), spec, out)
+    if out:  # before any caption is read: one that is no text may be why its picture is left out
+        looked.pictures = [path for path in looked.pictures if key(relative(path, folder)) not in out]
+    found = examples(folder, looked)
+    found = found if spec.repeats else tuple(replace(one, repeats=1) for one in found)
     unusable = tuple(name for name in (relative(path, folder) for path in looked.left) if key(name) not in out)
     if not found:
         others = f" that can be used ({listed(unusable)} cannot)" if unusable else ""
@@ -134,12 +137,3 @@ def held_names(names: Sequence[str], spec: DataSpec) -> tuple[str, ...]:
 def held_folder(spec: DataSpec) -> Path | None:
     """The folder of pictures to judge by, where there is one; raises DataError when it is not there."""
     return resolve_folder(spec.held_out) if spec.held_out else starter.HELD_OUT.get(spec.folder)
-
-
-def _used(folder: Path, found: Sequence[Example], spec: DataSpec, out: set[str]) -> tuple[Example, ...]:
-    used = (one for one in found if not out or key(relative(one.path, folder)) not in out)
-    return tuple(used) if spec.repeats else tuple(_once(one) for one in used)
-
-
-def _once(one: Example) -> Example:
-    return Example(one.path, one.caption, one.mask, 1, one.focus)

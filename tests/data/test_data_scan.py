@@ -139,6 +139,14 @@ def test_pictures_are_held_back_and_left_out_by_name(tmp_path: Path, put: Callab
         dataset(DataSpec(folder=str(tmp_path), hold_back=("none.png",)))
 
 
+def test_a_picture_whose_caption_is_no_text_can_be_left_out(tmp_path: Path, put: Callable[..., Path]) -> None:
+    put("a.png")
+    put("b.png", b"\xff\xfe\x00")
+    with pytest.raises(DataError, match=r"b\.txt"):
+        dataset(DataSpec(folder=str(tmp_path)))
+    assert len(dataset(DataSpec(folder=str(tmp_path), leave_out=("b.png",))).train) == 1
+
+
 def test_folders_are_repeated_as_kohya_has_them(tmp_path: Path, put: Callable[..., Path]) -> None:
     for name in ("10_sks dog/a.png", "10_sks dog/in/b.png", "10_x/2_y/c.png", "2024_trip/d.png", "0_e/e.png", "f.png"):
         put(name)
