@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from studio.ui.late import libraries
 from studio.ui.watch import Watch
 
 
@@ -56,6 +57,7 @@ class Forecasts:
         return found > before
 
     def _work(self) -> None:
+        libraries()
         while True:
             with self._lock:
                 if not self._wanted:

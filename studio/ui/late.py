@@ -1,8 +1,22 @@
-"""The only file that keeps the engine's worker out of the start: it comes with the first job."""
+"""The only file that keeps the engine's worker and libraries out of the start: they come with the first job."""
 
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
+
+_IMPORTS = threading.Lock()
+
+
+def libraries() -> None:
+    """Bring in diffusers and transformers; whoever works beside the worker calls it first.
+
+    They load themselves by parts, and of two threads that ask at once one finds half a module and fails.
+    """
+    with _IMPORTS:
+        import transformers
+        from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline  # noqa: F401
+
+        transformers.CLIPTokenizer  # noqa: B018  # asking is loading
 
 
 class Hand(Protocol):
@@ -38,7 +52,7 @@ class LateWorker:
                 from studio.engine.worker import Worker
 
                 self._real = Worker()
-            self._real.submit(label, job)
+            self._real.submit(label, lambda resident: _equipped(job, resident))
 
     def waiting(self) -> list[str]:
         """Labels of the jobs that have not begun."""
@@ -62,3 +76,8 @@ class LateWorker:
         """End after the step in hand; what was running can be resumed."""
         if self._real:
             self._real.shutdown()
+
+
+def _equipped(job: Callable[[Any], Iterator[object]], resident: Any) -> Iterator[object]:
+    libraries()
+    yield from job(resident)
