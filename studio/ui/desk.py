@@ -19,6 +19,7 @@ from studio.ui.looks import Looks
 from studio.ui.media import Shelf
 from studio.ui.offers import Offer, offers
 from studio.ui.queue import Queue
+from studio.ui.touched import Touched
 from studio.ui.watch import Seen, Watch
 
 MODELS = "models"  # folder under outputs for base models of one's own
@@ -36,11 +37,24 @@ class Order:
     trigger: str
     class_word: str
     steps: int | None = None
+    """Optimizer updates of every run; None with ``minutes`` None as each preset has it."""
     base: str = "starter"
     presets: Mapping[str, str] = field(default_factory=dict)
     """The preset of a method where it is not the one that is offered."""
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What each method's run has otherwise than its preset, by dotted key."""
+    minutes: float | None = None
+    """Minutes of training of every run."""
+    repeats: int = 1
+    """Runs of each method, each with the next seed."""
+
+    def terms(self) -> Any:
+        """The same as an experiment's terms."""
+        from studio.spec import Terms
+
+        if self.minutes:
+            return Terms(budget="minutes", minutes=self.minutes)
+        return Terms(budget="steps", steps=self.steps) if self.steps else Terms()
 
 
 @dataclass(frozen=True)
@@ -77,6 +91,7 @@ class Desk:
         self.drafts = Drafts(self.outputs)
         self.queue = Queue(self.outputs)
         self.forecasts = Forecasts(self.watch)
+        self.touched = Touched()
         self._last: tuple[Order | None, float] = (None, 0.0)
         self._guard = threading.Lock()
 
@@ -101,9 +116,8 @@ class Desk:
             problems = [problem for spec in specs for problem in spec.problems()]
             if problems:
                 raise SpecError(problems[0])
-            store = experiment.create(
-                self.outputs, order.name.strip() or Path(order.folder).name or "experiment", specs
-            )
+            name = order.name.strip() or Path(order.folder).name or "experiment"
+            store = experiment.create(self.outputs, name, specs, order.repeats, terms=order.terms())
             self._last = (order, time.monotonic())
         self._submit(store, resume_stopped=False)
         return store

@@ -35,6 +35,19 @@ class Draft:
     shared: Mapping[str, Any] = field(default_factory=dict)
     mode: str = "basic"
     """How much of the form is shown: basic, all, changed or toml."""
+    what: str = "subject"
+    """What the pictures show, for advice: subject, style or many."""
+    program: str = ""
+    """Where the result will be used, for advice; empty for no matter."""
+    repeats: int = 1
+    """Runs of each method, with different seeds."""
+    budget: str = "advice"
+    """How long each run trains: as advised, for equal steps or for equal minutes."""
+    steps: str = ""
+    minutes: str = ""
+    """The numbers of such a budget, as they were typed."""
+    walk: bool = True
+    """Whether the guide for the first time is shown."""
 
     def changed(self, kind: str) -> dict[str, Any]:
         """Every change that a run of ``kind`` has, by dotted key."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from studio.ui.late import libraries
@@ -28,6 +28,9 @@ class Forecast:
     error: str = ""
 
 
+MOST = 64  # runs that wait to be foretold
+
+
 class Forecasts:
     """Foretells the newest set of runs that was asked for, one after the other, and remembers what it found."""
 
@@ -37,24 +40,40 @@ class Forecasts:
         self._known: dict[str, Forecast] = {}
         self._wanted: list[Any] = []
         self._working = False
+        self._found = 0
+        self._paced_at: tuple[int, int] = (0, 0)
+
+    @property
+    def count(self) -> int:
+        """How much was found out by now."""
+        return self._found
 
     def of(self, specs: Sequence[Any]) -> dict[str, Forecast | None]:
-        """What is known of ``specs`` by method, None while it is worked out; returns at once."""
+        """What is known of ``specs`` by method, None while it is worked out; returns at once.
+
+        What others asked for waits behind the newest.
+        """
         keys = {spec.method.kind: _key(spec) for spec in specs}
         with self._lock:
-            self._wanted = [spec for spec in specs if _key(spec) not in self._known]
+            here = [spec for spec in specs if _key(spec) not in self._known]
+            if self._paced_at != (stamp := self._watch.finished()):  # a run more has told its pace
+                self._paced_at = stamp
+                here += [spec for spec in specs if self._is_without_pace(_key(spec))]
+            asked = {_key(spec) for spec in here}
+            self._wanted = [*here, *(spec for spec in self._wanted if _key(spec) not in asked)][:MOST]
             if self._wanted and not self._working:
                 self._working = True
                 threading.Thread(target=self._work, name="forecast", daemon=True).start()
             return {kind: self._known.get(key) for kind, key in keys.items()}
 
+    def _is_without_pace(self, key: str) -> bool:
+        known = self._known.get(key)
+        return known is not None and known.pace is None and not known.error
+
     def fresh(self, seen: dict[str, Any]) -> bool:
         """True once after something new was found out, for each visitor's ``seen``."""
-        with self._lock:
-            found = len(self._known)
-        before = seen.get("forecasts", 0)
-        seen["forecasts"] = found
-        return found > before
+        before, seen["forecasts"] = seen.get("forecasts", 0), self._found
+        return self._found > int(before)
 
     def _work(self) -> None:
         libraries()
@@ -64,8 +83,10 @@ class Forecasts:
                     self._working = False
                     return
                 spec = self._wanted.pop(0)
-            found = self._told(spec)
+                known = self._known.get(_key(spec))
+            found = replace(known, pace=pace_of(spec.model_dump(), self._watch)) if known else self._told(spec)
             with self._lock:
+                self._found += found != known
                 self._known[_key(spec)] = found
 
     def _told(self, spec: Any) -> Forecast:

@@ -39,8 +39,10 @@ class Looks:
 
     def _load(self) -> None:
         try:
+            from studio.engine.machine import this_hardware
             from studio.methods import registry
 
+            this_hardware()  # it takes seconds, and the page asks for it first thing
             for kind, cls in registry().items():
                 self._known[kind] = Look(kind, cls.title, cls.colour, cls.sentence, cls.usage, cls.ring, cls.readers)
         except Exception as error:  # the page must stand, and say it, even where the engine cannot be loaded

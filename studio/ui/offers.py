@@ -7,9 +7,9 @@ from typing import Any
 
 from studio.ui.looks import Look, Looks
 
-GENTLE = ("textual-inversion", "hypernetwork", "lora")
-HEAVY = ("dreambooth", "full")
-USUAL = (*GENTLE, "loha", "dreambooth")
+KNOWN = ("textual-inversion", "hypernetwork", "lora", "locon", "loha", "lokr", "ia3", "dreambooth")
+"""The methods that people ask for, in the order of their cards; the rarer ones come behind them."""
+USUAL = ("textual-inversion", "hypernetwork", "lora", "loha", "dreambooth")
 """What is picked until the visitor chooses: the article's five, with LoHa for LyCORIS."""
 
 
@@ -66,4 +66,4 @@ def _presets() -> list[tuple[str, str, str, float, int]]:
 
 
 def _order(kind: str) -> int:
-    return GENTLE.index(kind) if kind in GENTLE else len(GENTLE) + (kind in HEAVY)
+    return KNOWN.index(kind) if kind in KNOWN else len(KNOWN)

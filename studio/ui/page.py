@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.ui import view
+from studio.ui import advise, view
 from studio.ui.desk import Desk, Now
 from studio.ui.i18n import LANGUAGES, LOCALES
 from studio.ui.speak import QUIET, changed, lang_of
@@ -56,22 +56,22 @@ class _Page:
         moving = [
             self.bar, self.dataset.verdict, *self.system.models, *self.train.parts, self.compare.chooser,
             *self.compare.parts, self.library.table, self.train.setup.before,
-            self.train.setup.queue, self.seen,
+            self.train.setup.queue, *self.methods.shown, self.seen,
         ]  # fmt: skip
         read = [self.seen, self.compare.chooser, self.compare.cells]
         often: dict[str, Any] = {"concurrency_limit": None, "trigger_mode": "once", **QUIET}
         self.timer.tick(self.tick, read, moving, **often)
         words = [data.folder, data.trigger, data.class_word]
-        drafted = [*words, self.methods.name]
+        drafted = [*words, self.methods.name, *self.methods.terms]
         page.load(self.first, None, [*drafted, *data.shown, self.methods.advice], **QUIET)
-        for part, name in zip(drafted[1:], ("trigger", "class_word", "name"), strict=True):
+        for part, name in zip(drafted[1:4], ("trigger", "class_word", "name"), strict=True):
             part.change(self.keeping(name), part, None, trigger_mode="always_last", **QUIET)
         form = self.train.setup
         for opened in (self.train_tab, self.train.setup_view):
             opened.select(self.set_up, form.shown[-1], form.shown, **QUIET)
         page.load(self.tick, read, moving, **often)
-        base, picking = self.methods.base, self.methods.shown
-        page.load(self.loading, None, picking, **often).then(self.loaded, None, [*picking, base], **often)
+        base = self.methods.base
+        page.load(self.loading, None, base, **often)
         self.methods_tab.select(self.methods.bases, None, base, **QUIET)
         data.check.click(self.dataset.checked, [data.trigger, data.class_word, base], data.verdict, **QUIET)
         opened = self.system_tab.select(self.opened, None, self.system.shown, **QUIET)
@@ -82,14 +82,15 @@ class _Page:
         lang, draft = lang_of(request), self.desk.drafts.read()
         words = (draft.folder, draft.trigger, draft.class_word)
         shown = self.dataset.show(draft.folder, {"page": 0, "picture": ""}, lang)
-        return (*words, draft.name or methods.named(draft.folder), *shown, methods.advice(*words, lang))
+        terms = (draft.name or advise.named(draft.folder), *self.methods.terms_of(draft))
+        return (*words, *terms, *shown, advise.line(*words, lang))
 
     def keeping(self, name: str) -> Any:
         """A handler that keeps one plain part of the draft."""
 
         def kept(value: Any) -> None:
             text = value or ""
-            if name == "name" and text == methods.named(self.desk.drafts.read().folder):
+            if name == "name" and text == advise.named(self.desk.drafts.read().folder):
                 text = ""  # it is the dataset's, and follows it
             self.desk.drafts.change(**{name: text})
 
@@ -110,18 +111,11 @@ class _Page:
         shown: str = self.system.check(lang_of(request))
         return shown
 
-    def loading(self, request: gr.Request) -> tuple[Any, ...]:
-        """The Methods tab before the methods are there."""
+    def loading(self) -> Any:
+        """The bases, once the methods are there: behind the page's back, and not before somebody looks at it."""
         self.desk.looks.begin()
-        shown: tuple[Any, ...] = self.methods.show(self.desk.drafts.read().base, None, lang_of(request))
-        return shown
-
-    def loaded(self, request: gr.Request) -> tuple[Any, ...]:
-        """The Methods tab when they are; drawn once, so that no tick can undo what the visitor picks."""
         self.desk.looks.ready.wait()
-        draft = self.desk.drafts.read()
-        picked = None if draft.picked is None else list(draft.picked)
-        return *self.methods.show(draft.base, picked, lang_of(request)), self.methods.bases(draft.base)
+        return self.methods.bases(self.desk.drafts.read().base)
 
     def tick(self, seen: dict[str, Any], experiment: str | None, cells: Any, request: gr.Request) -> tuple[Any, ...]:
         """Everything that moves by itself; a part that this visitor has already is skipped."""
@@ -139,6 +133,7 @@ class _Page:
             self._library(seen, now, lang),
             self._before(seen, lang),
             changed(seen, "queue", self.train.setup.queue_of(lang)),
+            *self.methods.ticked(seen, lang),
             seen,
         )
 

@@ -63,6 +63,11 @@ class Watch:
             return ExperimentStore(self.outputs / working)
         return next(iter(self.experiments()), None)
 
+    def finished(self) -> tuple[int, int]:
+        """How many runs were read, and how many of them are at their end: what a pace can be learnt from."""
+        known = list(self._cursors.values())
+        return len(known), sum(cursor.view.state == "finished" for cursor in known)
+
     def runs(self, experiment: ExperimentStore) -> list[Seen]:
         """The base first, then the runs in the experiment's order."""
         with self._lock:

@@ -130,6 +130,11 @@ def tab(page: Any, number: int) -> None:
     page.locator("#tabs > .tab-wrapper button[role=tab]:visible").nth(number).click()
 
 
+def equal_steps(page: Any, count: int) -> None:
+    page.locator("#methods_budget label").nth(1).click()
+    page.fill("#methods_steps :is(input, textarea)", str(count))
+
+
 def states(page: Any) -> dict[str, str]:
     return {
         run.get_attribute("data-run"): run.get_attribute("data-state") for run in page.locator("#train_runs .run").all()
@@ -143,7 +148,7 @@ def test_a_newcomers_whole_way(visitor: Visitor, server: Server) -> None:
     page.click("#dataset_use")
     page.wait_for_selector("#methods_cards .card[aria-checked=true]")
     assert page.locator("#methods_cards .card[aria-checked=true]").count() == 5
-    page.fill("#methods_steps :is(input, textarea)", "3")
+    equal_steps(page, 3)
     page.dblclick("#methods_compare")
     page.wait_for_selector("#train_runs .run[data-run=dreambooth]")
     begun = states(page)
@@ -335,7 +340,7 @@ def test_restart_in_the_middle_then_resume_then_stop(visitor: Visitor, server: S
         page.click(f"#methods_cards .card[data-id={kind}]")
         page.wait_for_selector(f"#methods_cards .card[data-id={kind}][aria-checked=false]")
     page.fill("#methods_name :is(input, textarea)", "second")
-    page.fill("#methods_steps :is(input, textarea)", "2000")
+    equal_steps(page, 2000)
     page.click("#methods_compare")
     one = "#train_runs .run[data-run=textual-inversion]"
     page.wait_for_selector(f"{one}[data-state=training] .spark path", timeout=LONG)

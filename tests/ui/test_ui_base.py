@@ -22,11 +22,11 @@ from studio.families.detect import LDM_TEXT, detect
 from studio.hardware import Hardware, MachineSpec, decide
 from studio.store import ExperimentStore
 from studio.ui import shelf, verdicts
+from studio.ui.cards import Known, about_line, card, rail
 from studio.ui.desk import Desk, Order
 from studio.ui.fetch import Doing, Fetch, _after
 from studio.ui.i18n import tr
 from studio.ui.offers import USUAL, offers, usual
-from studio.ui.tabs.methods import _about, _card, _rail
 from tests import tiny, tiny_families
 from tests.hub.hub_double import COMMIT, serving
 from tests.ui.doubles import NoWorker
@@ -129,14 +129,15 @@ def test_a_method_that_cannot_train_a_base_says_so_and_cannot_be_picked(desk: De
     found = desk.offers(dataclasses.replace(LARGE, family="sdxl"))
     bad = next(offer for offer in found if offer.reason)
     for lang in ("en", "zh"):
-        card = _card(bad, False, LARGE, lang)
-        assert 'aria-disabled="true"' in card and "data-act" not in card and "tabindex" not in card
+        drawn = card(bad, False, LARGE, lang)
+        assert 'aria-disabled="true"' in drawn and "data-act" not in drawn and "tabindex" not in drawn
     assert found == sorted(found, key=lambda offer: bool(offer.reason))
     order = Order("x", (bad.look.kind,), "corgi", "sks", "dog")
     with pytest.raises(SpecError, match="cannot train"):
         desk.compare(dataclasses.replace(order, kinds=("nonsense",)))
     short = dataclasses.replace(found[0], short=True)
-    assert "Tight memory" in _rail([short], "en") and "Tight memory" not in _rail([found[0]], "en")
+    assert "Tight memory" in rail([(short, Known(1))], 1, "en")
+    assert "Tight memory" not in rail([(found[0], Known(1))], 1, "en")
 
 
 def test_a_comparison_on_ones_own_base_takes_its_familys_presets(desk: Desk, tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ def test_models_are_judged_and_names_are_harmless(desk: Desk) -> None:
     save_file({"emb_params": torch.zeros(1)}, desk.outputs / "models" / "<b>.safetensors")
     drawn = shelf._list(desk, True, "en")
     assert "&lt;b&gt;.safetensors" in drawn and "<b>.saf" not in drawn and "Textual Inversion embedding" in drawn
-    assert EVIL not in _about(dataclasses.replace(LARGE, title=EVIL, commit=EVIL), "en")
+    assert EVIL not in about_line(dataclasses.replace(LARGE, title=EVIL, commit=EVIL), "en")
     found = {"model": EVIL, "licence": EVIL, "commit": EVIL, "size": 1, "missing": 1, "free": 1, "variant": EVIL}
     found |= {"files": [{"path": EVIL, "size": 1}], "gated": True, "pickles": [EVIL]}
     for state in ("looking", "found", "running", "done", "failed", "cancelled"):

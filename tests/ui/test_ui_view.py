@@ -1,6 +1,8 @@
 """What the page draws follows from what the runs said, and nothing in a name can become markup."""
 
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,11 +10,10 @@ import pytest
 from studio.errors import SpecError
 from studio.events import Decided, Failed, Finished, Note, Paused, Picture, Sampled, Started, Step, Stopped
 from studio.store import ExperimentStore, RunStore
-from studio.ui import plot, view
+from studio.ui import late, plot, view
 from studio.ui.desk import Desk, Order
-from studio.ui.diagram import diagram
+from studio.ui.order import number_of_minutes, whole_number
 from studio.ui.plot import Curve, Smooth
-from studio.ui.tabs.methods import _steps
 from tests.ui.doubles import NoWorker
 
 SPEC = '[method]\nkind = "lora"\n[schedule]\nsteps = 10\n'
@@ -82,6 +83,21 @@ def test_resume_lifts_a_pause_and_starts_nothing(desk: Desk, run: RunStore, work
     assert (run.take_wish(), worker.jobs) == (None, ["first"])
 
 
+def test_the_libraries_come_in_before_the_first_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    done, order = threading.Event(), []
+    monkeypatch.setattr(late, "libraries", lambda: order.append("libraries"))
+
+    def job(_: object) -> Iterator[object]:
+        order.append("job")
+        done.set()
+        yield
+
+    worker = late.LateWorker()
+    worker.submit("first", job)
+    assert done.wait(30) and order == ["libraries", "job"]
+    worker.shutdown()
+
+
 def test_a_run_that_ended_by_itself_says_why_above_the_columns(desk: Desk, run: RunStore) -> None:
     run.append(Started(step=0, total=10))
     run.append(Note(text="The loss became infinite.", level="warning"))
@@ -140,15 +156,21 @@ def test_a_comparison_that_cannot_start_leaves_nothing(desk: Desk, worker: NoWor
     assert worker.jobs == [] and desk.watch.experiments() == []
 
 
-@pytest.mark.parametrize(("text", "steps"), [("", None), (None, None), (" 12 ", 12)])
-def test_steps_may_be_left_to_the_presets(text: str | None, steps: int | None) -> None:
-    assert _steps(text) == steps
+def test_steps_and_minutes_are_read() -> None:
+    assert whole_number(" 12 ") == 12
+    assert (number_of_minutes(" 2.5 "), number_of_minutes("0,5")) == (2.5, 0.5)
 
 
-@pytest.mark.parametrize("text", ["0", "-3", "many", "1.5", "²"])
-def test_steps_that_are_none_are_refused_in_a_sentence(text: str) -> None:
+@pytest.mark.parametrize("text", ["", None, "0", "-3", "many", "1.5", "²", "99999999"])
+def test_steps_that_are_none_are_refused_in_a_sentence(text: str | None) -> None:
     with pytest.raises(SpecError, match="not a number of steps"):
-        _steps(text)
+        whole_number(text)
+
+
+@pytest.mark.parametrize("text", ["", None, "0", "-3", "nan", "inf", "many"])
+def test_minutes_that_are_none_are_refused_in_a_sentence(text: str | None) -> None:
+    with pytest.raises(SpecError, match="not a number of minutes"):
+        number_of_minutes(text)
 
 
 def test_a_long_curve_is_thinned_and_a_resumed_one_begins_anew() -> None:
@@ -171,11 +193,6 @@ def test_taking_a_curve_in_parts_changes_nothing() -> None:
 def test_a_plot_survives_figures_that_are_none() -> None:
     drawn = plot.loss_plot([Curve("a", "#000", [(0, float("nan")), (1, float("inf")), (2, 0.5)])], 10, "loss")
     assert "nan" not in drawn and "inf" not in drawn
-
-
-def test_a_diagram_says_in_words_what_it_shows() -> None:
-    assert 'aria-label="LoRA learns: thin layers at K and V"' in diagram("lora", "LoRA", "en")
-    assert 'class="on"' not in diagram("textual-inversion", "TI", "en").replace('<rect class="on"', "", 1)
 
 
 def test_a_tick_is_cheap(desk: Desk, run: RunStore) -> None:

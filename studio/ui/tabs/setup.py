@@ -13,6 +13,7 @@ from studio.ui.draft import Draft
 from studio.ui.i18n import t, tr
 from studio.ui.markup import empty, leave, notice, word
 from studio.ui.offers import Offer
+from studio.ui.order import order
 from studio.ui.speak import CLICKS, QUIET, lang_of, said, told
 from studio.ui.theme import STATIC
 
@@ -259,10 +260,7 @@ class _Room:
     def order(self, draft: Draft) -> Order:
         """What the draft asks for."""
         kinds = tuple(offer.look.kind for offer in carry.offered(self.desk, draft))
-        return Order(
-            draft.name, kinds, draft.folder, draft.trigger, draft.class_word, None, draft.base, dict(draft.presets),
-            {kind: draft.changed(kind) for kind in kinds},
-        )  # fmt: skip
+        return order(draft, kinds)
 
 
 def _where(of: Any, key: str, error: str, lang: str) -> str:
