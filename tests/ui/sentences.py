@@ -20,6 +20,7 @@ UNSEEN = {
     "engine/benchmark.py": "`bench` is a word of the command line",
     "engine/extract.py": "`extract` is a word of the command line",
     "engine/finder.py": "`find-lr` is a word of the command line",
+    "engine/launch.py": "a launcher of several processes has no page",
     "engine/generate.py": "`generate` is a word of the command line",
     "engine/convergence.py": "`bench` is a word of the command line",
     "engine/parity.py": "`bench` is a word of the command line",

@@ -93,6 +93,6 @@ def test_what_is_left_out_is_still_there() -> None:
 
 def test_sentences_in_a_row_and_names_in_quotes() -> None:
     one = "There is no folder 'Time'; give a folder of pictures, or `corgi` for the example."
-    two = f"{one} The picture is gone; choose another one."
-    assert tr(two, "zh") == "没有文件夹“Time”；输入图片文件夹，或用 `corgi` 作示例。图片已不存在；选择另一张。"
+    two = f"{one} There are no samples."
+    assert tr(two, "zh") == "没有文件夹“Time”；输入图片文件夹，或用 `corgi` 作示例。没有采样。"
     assert tr("This processor has no bfloat16; using float32.", "zh") == "此处理器不支持 bfloat16，改用 float32。"

@@ -196,4 +196,8 @@ ZH = {
     "'{name}' brings a weight of its own; name the weights of a sheet apart.": (
         "“{name}”自带权重；图表的权重须另行指定。"
     ),
+    "It never came nearer to the subject than before its first step.": "它从未比第一步之前更接近主体。",
+    "Training time until likeness had come nine tenths of the way from the run's first samples to its own best.": (
+        "相似度从本次最初的采样到自己的最佳走完九成所用的训练时间。"
+    ),
 }

@@ -117,14 +117,6 @@ ZH = {
     ),
     "The gradient of {name} became infinite.": "{name} 的梯度变为无穷大。",
     (
-        "{kind}, which splits a model over processes, was asked of the launcher, but here each process holds all of "
-        "it; launch with --multi_gpu instead. For a full fine-tune too large for that, one process with "
-        "optim.fused_backward = true, optim.clip = 0 and optim.weights = bf16 needs least memory."
-    ): (
-        "启动器要求使用 {kind} 把模型拆分到多个进程，但这里每个进程都保存完整模型；改用 --multi_gpu 启动。若完整微调"
-        "因此放不下，用单进程加 optim.fused_backward = true、optim.clip = 0 与 optim.weights = bf16 最省内存。"
-    ),
-    (
         "{pictures} {many} / {batch_size} at once{together} = {steps} steps an epoch{shapes}; {total} steps are "
         "{epochs} epochs.{beside}"
     ): "{pictures} {many} / 每批 {batch_size}{together} = 每轮 {steps} 步{shapes}；{total} 步为 {epochs} 轮。{beside}",
@@ -137,5 +129,15 @@ ZH = {
     " Each batch has as many of the {beside} class images beside.": "每批另加同样多的类别图片（共 {beside} 张）。",
     "The processes do not train the same thing; give all of them the same spec, base and data.": (
         "各进程训练的内容不同；给它们相同的配置、基础模型与数据。"
+    ),
+    "Each of {world} processes holds its share of weights, gradients and their memory.": (
+        "{world} 个进程各保存一份权重、梯度及其记录。"
+    ),
+    (
+        "FSDP does not go with float16, whose loss scaler needs whole gradients, and this machine has no bfloat16; "
+        "set machine.precision = fp32, or launch with --multi_gpu."
+    ): (
+        "FSDP 不能与 float16 同用，其损失缩放需要完整的梯度，而本机不支持 bfloat16；设 machine.precision = fp32，或用"
+        " --multi_gpu 启动。"
     ),
 }

@@ -139,4 +139,23 @@ ZH = {
     "{path} is a GGUF file, which cannot be trained on: use the .safetensors original.": (
         "{path} 是 GGUF 文件，无法用于训练：使用 .safetensors 原文件。"
     ),
+    "merged by SVD at rank {rank}, relative error {error}": "以 SVD 合并，秩 {rank}，相对误差 {error}",
+    "{path}: {layers} layers, relative error {error}": "{path}：{layers} 层，相对误差 {error}",
+    "'{form}' is no form of a merged file; use {forms}.": "“{form}”不是合并文件的格式；使用 {forms}。",
+    "The rank of a merged LoRA must be at least 1, not {rank}.": "合并后 LoRA 的秩至少为 1，不能是 {rank}。",
+    "Choose at least two files to merge into one LoRA, or one to bake into a checkpoint.": (
+        "选择至少两个文件合并为一个 LoRA，或选一个并入检查点。"
+    ),
+    "At these weights the files change nothing that a LoRA could hold; raise a weight.": (
+        "按这些权重，各文件没有 LoRA 能保存的改动；提高某个权重。"
+    ),
+    "{left_out} of the change lies in biases and norms, which no LoRA holds.": (
+        "{left_out} 的改动在偏置与归一化层中，LoRA 无法保存。"
+    ),
+    "'{name}' is no LoRA, and only those can be merged; stack it live instead.": (
+        "“{name}”不是 LoRA，只有 LoRA 能合并；改为在采样时叠加。"
+    ),
+    "'{name}' brings words of its own, which get lost in a merge; stack it live.": (
+        "“{name}”带有自己的新词，合并会丢失；改为在采样时叠加。"
+    ),
 }

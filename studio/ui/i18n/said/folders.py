@@ -20,4 +20,9 @@ ZH = {
     "This run has {section}.{key} = {value} from an earlier version. {text}": (
         "此训练含有旧版本的 {section}.{key} = {value}。{text}"
     ),
+    "There is nothing left of '{title}' to throw away.": "“{title}”已没有可删除的内容。",
+    "'{name}' is there again already; rename or delete it, then restore this one.": (
+        "“{name}”已重新存在；改名或删除它，再恢复这一个。"
+    ),
+    "It is no longer in the trash.": "它已不在回收站中。",
 }

@@ -7,14 +7,10 @@ ZH = {
     "There is no trigger word; write the word that shall call the subject.": "没有触发词；写下用来调用主体的词。",
     "No method is picked; pick at least one.": "没有选择方法；至少选择一种。",
     "No run is at work now.": "当前没有训练。",
-    "None of these files is a picture; choose PNG, JPEG or WebP files.": (
-        "这些文件都不是图片；选择 PNG、JPEG 或 WebP 文件。"
-    ),
     "'{written}' is not a number of steps; write a whole number such as 1000.": (
         "“{written}”不是步数；写一个整数，例如 1000。"
     ),
     "'{written}' is not a number of minutes; write one such as 10.": "“{written}”不是分钟数；写一个数，例如 10。",
-    "The picture is gone; choose another one.": "图片已不存在；选择另一张。",
     "'{word}' is still being checked; wait for it.": "正在检查“{word}”；等它结束。",
     "The check was cut off; start it again.": "检查被中断；重新开始。",
     "'{model}' is being downloaded; wait for it, or cancel it.": "“{model}”正在下载；等待，或取消它。",
