@@ -1,8 +1,6 @@
 """What the page draws follows from what the runs said, and nothing in a name can become markup."""
 
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,7 @@ import pytest
 from studio.errors import SpecError
 from studio.events import Decided, Failed, Finished, Note, Paused, Picture, Sampled, Started, Step, Stopped
 from studio.store import ExperimentStore, RunStore
-from studio.ui import late, plot, view
+from studio.ui import plot, view
 from studio.ui.desk import Desk, Order
 from studio.ui.order import number_of_minutes, whole_number
 from studio.ui.plot import Curve, Smooth
@@ -81,21 +79,6 @@ def test_resume_lifts_a_pause_and_starts_nothing(desk: Desk, run: RunStore, work
         assert (run.take_wish(), worker.jobs) == ("resume", [])
     desk.resume("first")  # its engine is gone: what waited there is begun again from the last checkpoint
     assert (run.take_wish(), worker.jobs) == (None, ["first"])
-
-
-def test_the_libraries_come_in_before_the_first_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    done, order = threading.Event(), []
-    monkeypatch.setattr(late, "libraries", lambda: order.append("libraries"))
-
-    def job(_: object) -> Iterator[object]:
-        order.append("job")
-        done.set()
-        yield
-
-    worker = late.LateWorker()
-    worker.submit("first", job)
-    assert done.wait(30) and order == ["libraries", "job"]
-    worker.shutdown()
 
 
 def test_a_run_that_ended_by_itself_says_why_above_the_columns(desk: Desk, run: RunStore) -> None:
