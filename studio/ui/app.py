@@ -17,6 +17,7 @@ from studio.ui.i18n import LOCALES, language
 FIRST_PORT = 7860
 THEME_COOKIE = "crucible_theme"
 MOST_UPLOAD = "200mb"
+BESIDE = ("caption", "check", "forecast", "looks", "touched")  # threads that may be deep in torch when the page ends
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1",
 }  # fmt: skip
@@ -45,9 +46,14 @@ def serve(outputs: Path, port: int | None = None, listen: bool = False, browser:
             server.run(sockets=[taken])
     finally:
         worker.shutdown()
-        if worker.current:  # it is deep in a long step; the run is on disk, and its lock dies with this process
+        if worker.current or _is_deep_in_thought():  # runs are on disk, and their locks die with this process
             sys.stdout.flush()
             os._exit(0)
+
+
+def _is_deep_in_thought() -> bool:
+    """Whether a thread of the page computes beside the worker; Python would abort where it ends one amid torch."""
+    return any(thread.name in BESIDE for thread in threading.enumerate())
 
 
 def build(outputs: Path, worker: Any) -> Any:
