@@ -130,14 +130,14 @@ ZH = {
     "The processes do not train the same thing; give all of them the same spec, base and data.": (
         "各进程训练的内容不同；给它们相同的配置、基础模型与数据。"
     ),
-    "Each of {world} processes holds its share of weights, gradients and their memory.": (
-        "{world} 个进程各保存一份权重、梯度及其记录。"
-    ),
     (
         "FSDP does not go with float16, whose loss scaler needs whole gradients, and this machine has no bfloat16; "
         "set machine.precision = fp32, or launch with --multi_gpu."
     ): (
         "FSDP 不能与 float16 同用，其损失缩放需要完整的梯度，而本机不支持 bfloat16；设 machine.precision = fp32，或用"
         " --multi_gpu 启动。"
+    ),
+    "What learns is split over {count} processes: weights, gradients, the optimizer's memory.": (
+        "可训练部分由 {count} 个进程分摊：权重、梯度与优化器状态。"
     ),
 }

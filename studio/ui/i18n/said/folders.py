@@ -25,4 +25,5 @@ ZH = {
         "“{name}”已重新存在；改名或删除它，再恢复这一个。"
     ),
     "It is no longer in the trash.": "它已不在回收站中。",
+    "'{name}' has just given a sign of life; it is not interrupted.": "“{name}”刚刚有心跳；它没有中断。",
 }
