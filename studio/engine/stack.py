@@ -107,7 +107,7 @@ def _added(models: Models, files: Sequence[Placed]) -> Iterator[None]:
         yield
     finally:
         for live, plain in kept:
-            live.copy_(plain)
+            live.data.copy_(plain)  # its data of now: it may have been to another device and back
         for layer, before in packed:
             layer.instead = before
 
@@ -140,7 +140,7 @@ def _add(
         layer.instead = weight.to(layer.dtype)
     for live, changed in ((None if isinstance(layer, Packed) else layer.weight, weight), (layer.bias, bias)):
         if live is not None:
-            kept.append((live.data, live.detach().to("cpu", copy=True)))
+            kept.append((live, live.detach().to("cpu", copy=True)))
             live.data.copy_(changed)
 
 

@@ -128,6 +128,20 @@ def test_a_called_file_counts_on_few_bits_and_goes_again(
     assert 0 < (change[0] - change[1]).norm() < 0.3 * change[1].norm()
 
 
+def test_a_called_file_goes_again_where_parts_took_turns_meanwhile(
+    run: tuple[RunStore, list[Event]], few: Models, whole: Models
+) -> None:
+    """A part that goes to another device and comes back has its weights elsewhere in memory."""
+    for models in (few, whole):
+        before, plain = picture_of(models), answers(models, PROMPT)
+        with stacked(models, [Placed(exported(run), "lora", 1.0, 1.0)]):
+            for part in models.modules().values():
+                for parameter in part.parameters():
+                    parameter.data = parameter.data.clone()
+        assert_same(before, picture_of(models))
+        assert torch.equal(answers(models, PROMPT)[1], plain[1])
+
+
 @pytest.mark.parametrize(
     ("size", "small", "count"),
     [
