@@ -124,7 +124,8 @@ class ScheduleFreeAdamW(_Optimizer):
                     for parameter in group["params"]:
                         if self.state.get(parameter):
                             kept.append((parameter, parameter.detach().clone()))
-                            parameter.lerp_(self.state[parameter]["z"], 1 - 1 / group["betas"][0])
+                            z = self.state[parameter]["z"].to(parameter.device)  # which may rest on another one
+                            parameter.lerp_(z, 1 - 1 / group["betas"][0])
             yield
         finally:
             with torch.no_grad():

@@ -116,6 +116,16 @@ def test_what_is_shown_before_the_first_step_is_where_it_starts() -> None:
         assert torch.equal(parameter, torch.ones(3))
 
 
+def test_what_rests_on_another_device_is_shown_too() -> None:
+    """Text encoders that learn wait in the computer's memory after a small card has drawn pictures."""
+    parameter = torch.nn.Parameter(torch.empty(3, device="meta"))
+    optimizer = ScheduleFreeAdamW([parameter])
+    optimizer.state[parameter] = {"z": torch.ones(3)}
+    with optimizer.averaged():
+        assert parameter.is_meta
+    assert not optimizer.state[parameter]["z"].is_meta
+
+
 def parts() -> list[ParamGroup]:
     chance = torch.Generator().manual_seed(1)
     made = [torch.nn.Parameter(torch.randn(64, 80, generator=chance)) for _ in range(4)]
