@@ -86,10 +86,12 @@ class Run(Stepping):
     def _train(self, learning: Method, groups: Any, folder: Path | None) -> Iterator[Event]:
         spec = self.spec
         self.method = learning
+        self.text_learns = any(group.part != "unet" for group in groups)
+        if self.text_learns:  # on a small card they may still rest, and what moves them lies where they do
+            self.bench.models.wake(*self.bench.models.text_encoders)
         seen, stands = stand_ins(groups)
         self.optimizer = optim.create(self.machine.plan.optimizer, seen, spec.optim)
         self.hand = OneByOne(self.optimizer, learning.live, stands, spec.seed)
-        self.text_learns = any(group.part != "unet" for group in groups)
         self.learner = self.learners(self.bench.models, spec.objective, self.text_learns)
         self.judge = Learner(self.bench.models, PLAIN, self.text_learns)
         self.machine.join(learning.live.values())
@@ -102,6 +104,7 @@ class Run(Stepping):
             learning.begin()
             for text in learning.remarks():
                 yield Note(text=text)
+            self._ease()  # as in the steps to come
             self.try_hardest()
             yield from self._judge(0, sampled=True)
             yield from self._look(0)
@@ -118,8 +121,9 @@ class Run(Stepping):
         if not self.machine.plan.offload or self.bench.models.at_rest:
             return
         prompts = [] if self.text_learns else steady_prompts(self.bench, self.spec, self.method)
-        for prompt in prompts:
-            self.learner.conditioning([prompt])
+        with self.machine.autocast():
+            for prompt in prompts:
+                self.learner.conditioning([prompt])
         self.bench.models.rest(text=bool(prompts))
 
     def let_go(self) -> None:
@@ -201,7 +205,8 @@ class Run(Stepping):
 
     def _if_it_fits(self, what: str, events: Iterator[Event]) -> Iterator[Event]:
         try:
-            self.bench.models.wake()
+            if not self.bench.models.one_at_a_time:
+                self.bench.models.wake()
             yield from events
         except RuntimeError as error:
             if not is_out_of_memory(error):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -77,17 +78,19 @@ def test_the_tried_step_leaves_no_trace(
         store = tiny.new_run(tmp_path / f"run-{tried}", wanted)
         machine = Machine(decide(this_hardware(), wanted.machine, wanted.optim.name))
         run = Run(store, wanted, machine, resident)
-        calls: list[Any] = []
+        calls: list[str] = []
         really = Run._backward
-        monkeypatch.setattr(Run, "_backward", lambda *args, **more: calls.append(1) or really(*args, **more))  # noqa: B023
+        monkeypatch.setattr(Run, "_backward", lambda *args: calls.append("step") or really(*args))  # noqa: B023
         if tried:
-            machine.plan = dataclasses.replace(machine.plan, device="card")
+            machine.plan = dataclasses.replace(machine.plan, device="card", offload=True)
+            monkeypatch.setattr(Models, "rest", lambda models, text: calls.append("rest"))  # noqa: B023
             monkeypatch.setattr(Machine, "autocast", lambda machine: torch.autocast("cpu", enabled=False))
             monkeypatch.setattr(stepping, "memory_peak", lambda device: 0)
             monkeypatch.setattr(course, "reset_memory_peak", lambda device: None)
             monkeypatch.setattr(resident, "models_for", lambda spec, plan: resident._models)
         events = list(run.events())
-        assert len(calls) == (5 if tried else 4)
+        assert calls[:2] == ["rest" if tried else "step", "step"]  # who rests in the steps does so in the tried one
+        assert calls.count("step") == (5 if tried else 4)
         assert any("This run needs about" in getattr(event, "text", "") for event in events) == tried
         found.append(([event.loss for event in events if event.kind == "step"], tiny.checkpoint(store, 4)[0]))  # type: ignore[attr-defined]
         monkeypatch.undo()
@@ -152,8 +155,10 @@ def test_the_text_side_leaves_only_while_it_is_frozen(text_learns: bool, bench: 
     made = bench()
     asked: list[str] = []
     rested: list[bool] = []
+    precise: list[str] = []
+    autocast = lambda: precise.append("as steps ask") or contextlib.nullcontext()  # noqa: E731
     run = SimpleNamespace(
-        machine=SimpleNamespace(plan=SimpleNamespace(offload=True)),
+        machine=SimpleNamespace(plan=SimpleNamespace(offload=True), autocast=autocast),
         text_learns=text_learns,
         bench=made,
         spec=made.spec,
@@ -163,10 +168,37 @@ def test_the_text_side_leaves_only_while_it_is_frozen(text_learns: bool, bench: 
     made.models = dataclasses.replace(made.models, _away=set())
     made.models.rest = lambda text: rested.append(text)  # type: ignore[method-assign]
     Run._ease(run)  # type: ignore[arg-type]
-    assert rested == [not text_learns] and len(asked) == (0 if text_learns else 5)
+    assert rested == [not text_learns] and len(asked) == (0 if text_learns else 5) and precise == ["as steps ask"]
     run.machine.plan.offload = False
     Run._ease(run)  # type: ignore[arg-type]
     assert len(rested) == 1
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_text_encoders_that_learn_are_awake_when_what_moves_them_is_made(
+    learns: bool, spec: Make, resident: Resident, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may rest since the pictures were encoded; the optimizer's state would lie where they do, and stay there."""
+    wanted = spec("lora", **merge(QUICK, {"method": {"train_text_encoder": learns}}))
+    machine = Machine(decide(this_hardware(), wanted.machine, wanted.optim.name))
+    run = Run(tiny.new_run(tmp_path / "run", wanted), wanted, machine, resident)
+    said: list[Any] = []
+    monkeypatch.setattr(Models, "wake", lambda models, *names: said.append(names))
+    really = course.stand_ins
+    monkeypatch.setattr(course, "stand_ins", lambda groups: said.append("made") or really(groups))
+    events: Any = run.events()
+    with contextlib.closing(events):
+        assert any(event.kind == "measured" for event in events)
+    assert (("text_encoder",) in said[: said.index("made")]) == learns
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_nobody_is_called_to_a_small_card_for_a_picture_before_its_turn(small: bool) -> None:
+    calls: list[str] = []
+    models = SimpleNamespace(one_at_a_time=small, wake=lambda: calls.append("all"))
+    run: Any = SimpleNamespace(bench=SimpleNamespace(models=models))
+    assert list(Run._if_it_fits(run, "preview", iter(()))) == []
+    assert calls == ([] if small else ["all"])
 
 
 def test_the_vae_computes_in_float32_whatever_the_run_does(bench: Callable[..., Bench]) -> None:
