@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from studio.ui import fields
 from studio.ui.fields import Field
-from studio.ui.i18n import labels, t, tr
+from studio.ui.i18n import labels, presets_zh, t, tr
 from studio.ui.looks import Look
-from studio.ui.markup import badge, button, esc, notice, swatch, word
+from studio.ui.markup import badge, button, coded, esc, notice, swatch, word
 from studio.ui.setup import Sheet
 
 MODES = ("basic", "all", "changed", "toml")
@@ -40,7 +40,8 @@ def tiles(found: Sequence[tuple[str, str, str, float, bool]], chosen: str, memor
         drawn.append(
             f'<div class="ptile{"" if fits else " unfit"}" role="radio" tabindex="0" data-act="preset" '
             f'data-id="{esc(name)}" aria-checked="{_truth(name == chosen)}"><div class="ln"><b>{head}</b>{mark}'
-            f'<span class="to-end">{verdict}</span></div><code>{esc(name)}</code><p>{esc(tr(when, lang))}</p></div>'
+            f'<span class="to-end">{verdict}</span></div><code>{esc(name)}</code>'
+            f"<p>{esc(presets_zh.when(when, lang))}</p></div>"
         )
     return f'<div class="ptiles" role="radiogroup" aria-label="{word("presets", lang)}">{"".join(drawn)}</div>'
 
@@ -89,7 +90,7 @@ def _field(field: Field, of: Sheet, touched: bool, lang: str) -> str:
     state = " bad" if wrong else " changed" if touched else ""
     return (
         f'<div class="fd {kind}{state}" data-key="{esc(field.key)}"><div class="fh">{label}{back}</div>'
-        f'{_control(field, of, lang)}<small class="help" id="{field.element}_help">{esc(text)}</small>{below}</div>'
+        f'{_control(field, of, lang)}<small class="help" id="{field.element}_help">{coded(text)}</small>{below}</div>'
     )
 
 

@@ -12,7 +12,7 @@ from studio.spec import PRESETS, make_spec, preset, presets, spec_from_toml
 from studio.ui import carry, fields, form, setup, waiting
 from studio.ui.desk import Desk, Order
 from studio.ui.draft import Draft, Drafts
-from studio.ui.i18n import help_zh, labels
+from studio.ui.i18n import help_zh, labels, presets_zh
 from studio.ui.queue import Queue
 from tests.ui.doubles import NoWorker
 
@@ -30,6 +30,7 @@ def test_no_translation_outlives_its_setting() -> None:
     every = [field for kind in registry() for field in fields.fields(make_spec({"method": {"kind": kind}}))]
     assert set(labels.TITLES) == {field.key for field in every}
     assert set(help_zh.HELP) == {field.help for field in every}
+    assert set(presets_zh.WHEN) == {one.when for one in presets()}
     assert {field.key for field in every} >= fields.BASIC
     assert {field.key for field in every} >= set(fields._RULES)
 
