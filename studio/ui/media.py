@@ -1,7 +1,12 @@
 """The only file that gives files to the browser: each route one kind of file, from inside one folder, safely typed."""
 
+import contextlib
 import hashlib
 import io
+import os
+import struct
+import threading
+import zlib
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,9 +21,16 @@ REPORT_POLICY = (
     "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox allow-popups"
 )
 SIZES = (160, 512)
+THUMBNAILS = ".thumbnails"  # in outputs; hidden, so no experiment can have the name
 KEEP = {"cache-control": "private, max-age=31536000, immutable", "x-content-type-options": "nosniff"}
 FRESH = {"cache-control": "no-cache", "x-content-type-options": "nosniff"}
-MOST_PIXELS = 64_000_000
+MOST_PIXELS = 89_478_485  # as for training
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "TIFF", "GIF")
+BROKEN = (
+    OSError, ValueError, TypeError, SyntaxError, NotImplementedError, EOFError, IndexError, KeyError, OverflowError,
+    MemoryError, struct.error, zlib.error, Image.DecompressionBombError,
+)  # fmt: skip
+"""What Pillow's decoders raise of damaged files; the same as for training, which torch would come with."""
 
 
 class Shelf:
@@ -95,7 +107,7 @@ def router(outputs: Path, shelf: Shelf) -> APIRouter:
             raise HTTPException(404) from error
         if found.suffix.lower() not in ENDINGS or side not in SIZES:
             raise HTTPException(404)
-        return Response(thumbnail(found, side), media_type="image/webp", headers=KEEP)
+        return Response(kept(outputs / THUMBNAILS, found, side), media_type="image/webp", headers=KEEP)
 
     @routes.get("/export/{experiment}/{run}/{name}")
     def export(experiment: str, run: str, name: str) -> Response:
@@ -128,15 +140,31 @@ def inside_folder(outputs: Path, *parts: str) -> Path:
     return path
 
 
+def kept(place: Path, path: Path, side: int) -> bytes:
+    """The `thumbnail` of a picture, made once for each state of its file and then kept in ``place``."""
+    state = path.stat()
+    named = hashlib.sha256(f"{path}\0{state.st_size}\0{state.st_mtime_ns}\0{side}".encode("utf-8", "surrogateescape"))
+    file = place / named.hexdigest()[:2] / f"{named.hexdigest()[2:40]}.webp"
+    with contextlib.suppress(OSError):
+        return file.read_bytes()
+    data = thumbnail(path, side)
+    draft = file.with_name(f"{file.name}-{os.getpid()}-{threading.get_ident()}")
+    with contextlib.suppress(OSError):  # where nothing can be kept it only costs time
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(data)
+        os.replace(draft, file)
+    return data
+
+
 def thumbnail(path: Path, side: int) -> bytes:
     """A picture of any kind as a small WebP, turned upright; one that cannot be read is a 415."""
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=FORMATS) as opened:
             if opened.width * opened.height > MOST_PIXELS:
                 raise HTTPException(415)
             opened.draft("RGB", (side, side))
             upright = ImageOps.exif_transpose(opened).convert("RGBA" if "A" in opened.getbands() else "RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except BROKEN as error:
         raise HTTPException(415) from error
     upright.thumbnail((side, side), Image.Resampling.LANCZOS)
     data = io.BytesIO()

@@ -54,7 +54,7 @@ class _Page:
         """Fill a fresh page once, then let the tick draw what changes."""
         data = self.dataset
         moving = [
-            self.bar, self.dataset.verdict, *self.system.models, *self.train.parts, self.compare.chooser,
+            self.bar, self.dataset.verdict, *data.shown, *self.system.models, *self.train.parts, self.compare.chooser,
             *self.compare.parts, self.library.table, self.train.setup.before,
             self.train.setup.queue, *self.methods.shown, self.seen,
         ]  # fmt: skip
@@ -81,7 +81,7 @@ class _Page:
         """What a fresh page shows: what was set up before."""
         lang, draft = lang_of(request), self.desk.drafts.read()
         words = (draft.folder, draft.trigger, draft.class_word)
-        shown = self.dataset.show(draft.folder, {"page": 0, "picture": ""}, lang)
+        shown = self.dataset.show(draft.folder, request)
         terms = (draft.name or advise.named(draft.folder), *self.methods.terms_of(draft))
         return (*words, *terms, *shown, advise.line(*words, lang))
 
@@ -127,6 +127,7 @@ class _Page:
         return (
             changed(seen, "bar", view.bar(now, looks, lang)),
             changed(seen, "verdict", self.dataset.verdict_of(lang)),
+            *self.dataset.moving(seen, request),
             *(changed(seen, name, drawn) for name, drawn in models),
             *(changed(seen, name, drawn) for name, drawn in train_parts),
             *self._compare(seen, now, experiment, cells, lang),

@@ -1,6 +1,7 @@
-"""The only file that knows the Dataset tab: which pictures are learnt, their captions, the words that call them."""
+"""The only file that lays the Dataset tab out and draws it: which pictures are learnt, and the words that call them."""
 
-import shutil
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,24 +10,25 @@ from typing import Any
 import gradio as gr
 
 from studio import starter
-from studio.data import scan
-from studio.errors import DataError
-from studio.store import safe_name, write_text
-from studio.ui import verdicts
+from studio.errors import CrucibleError, DataError
+from studio.ui import bulk, captionpanel, errands, painter, pictures, stage, verdicts
+from studio.ui.album import Album
 from studio.ui.desk import Desk
 from studio.ui.i18n import t
-from studio.ui.markup import badge, button, empty, esc, leave, notice, word
-from studio.ui.media import picture_url
-from studio.ui.speak import QUIET, lang_of, pane, said, told
+from studio.ui.markup import word
+from studio.ui.places import Place, Places
+from studio.ui.speak import QUIET, changed, lang_of, said, told
+from studio.ui.theme import STATIC
+from studio.ui.toolacts import UPLOADS, ToolActs, free_folder
 
-PAGE = 60  # thumbnails at once
-UPLOADS = "datasets"  # folder under outputs
-TAKEN = frozenset(scan.ENDINGS | {".txt", ".caption"})
+SCRIPT = (STATIC / "dataset.js").read_text(encoding="utf-8")
+ORDERLY: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_id": "dataset", **QUIET}
+"""What is done comes one after the other, and nothing that was clicked is passed over."""
 
 
 @dataclass(frozen=True)
 class DatasetTab:
-    """The parts that other tabs read."""
+    """The parts that other tabs read, and what the page's load and tick write to."""
 
     folder: gr.Dropdown
     trigger: gr.Textbox
@@ -36,31 +38,44 @@ class DatasetTab:
     checked: Any
     verdict_of: Any
     show: Any
+    """Everything that ``shown`` holds, for a folder and a request."""
     shown: list[Any]
+    moving: Any
+    """The same for the tick, where something has changed."""
 
 
 def choices(desk: Desk) -> list[str]:
     """The embedded examples and what was uploaded."""
     uploads = sorted(path for path in (desk.outputs / UPLOADS).glob("*") if path.is_dir())
-    return [*starter.DATASETS, *(str(path) for path in uploads)]
+    return [*starter.DATASETS, *(str(path) for path in uploads if not path.name.startswith("."))]
+
+
+def _pane(elem_id: str) -> gr.HTML:
+    return gr.HTML("", apply_default_css=False, elem_id=elem_id, padding=False, js_on_load=SCRIPT)
 
 
 def build(desk: Desk, label: Any) -> DatasetTab:
     """Lay the tab out; the caller stands inside its gr.Tab."""
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=7, elem_classes="pan", min_width=320):
-            with gr.Row():
+    with gr.Row(equal_height=False, elem_id="dataset_row"):
+        with gr.Column(scale=7, elem_classes="pan", min_width=320, elem_id="dataset_left"):
+            with gr.Row(elem_id="dataset_source"):
                 folder = gr.Dropdown(
                     choices(desk), value="corgi", label=label("dataset_source"), info=label("dataset_source_help"),
-                    allow_custom_value=True, elem_id="dataset_folder", scale=4, interactive=True,
+                    allow_custom_value=True, elem_id="dataset_folder", scale=4, interactive=True, min_width=200,
                 )  # fmt: skip
                 upload = gr.UploadButton(
-                    label("dataset_add"), file_count="multiple", file_types=["image", ".txt", ".caption"],
-                    elem_id="dataset_upload", scale=1, min_width=110, elem_classes="low",
+                    label("dataset_add"), file_count="multiple", elem_id="dataset_upload", scale=0, min_width=96,
+                    elem_classes="low",
                 )  # fmt: skip
-            thumbs = pane("dataset_thumbs")
-        with gr.Column(scale=5, min_width=300):
-            with gr.Column(elem_classes="pan"):
+                following = _pane("dataset_next")
+            head, thumbs, tags = _pane("dataset_head"), _pane("dataset_thumbs"), _pane("dataset_tags")
+        with gr.Column(scale=5, min_width=300, elem_id="dataset_right"):
+            with gr.Column(elem_classes="pan toolpan"):
+                tool = _pane("dataset_tool")
+                paint = painter.build(label)
+            with gr.Column(elem_classes="pan stagepan"):
+                looked = _pane("dataset_stage")
+            with gr.Column(elem_classes="pan wordspan"):
                 heading = gr.HTML("", apply_default_css=False, padding=False, elem_id="dataset_words")
                 with gr.Row():
                     trigger = gr.Textbox(
@@ -74,95 +89,208 @@ def build(desk: Desk, label: Any) -> DatasetTab:
                     check = gr.Button(
                         label("check_word"), elem_id="dataset_check", scale=0, min_width=120, elem_classes="low"
                     )
-                verdict = pane("dataset_verdict")
-                to_methods = pane("dataset_next")
-            with gr.Column(elem_classes="pan"):
-                stage = pane("dataset_stage")
-                caption = gr.Textbox(
-                    label=label("caption"), lines=2, elem_id="dataset_caption", visible=False, interactive=True
-                )
-                save = gr.Button(label("caption_save"), elem_id="dataset_save", visible=False)
-    place = gr.State({"page": 0, "picture": ""})
-    editor = [stage, caption, save]
+                verdict = _pane("dataset_verdict")
     room = _Room(desk)
-    shown = [thumbs, heading, to_methods, *editor, place]
-    choose = [folder.change, folder.submit] if hasattr(folder, "submit") else [folder.change]
-    for event in choose:
-        event(room.chosen, folder, [*shown, trigger, class_word], **QUIET)
-    thumbs.click(room.clicked, [folder, place], [thumbs, *editor, place], **QUIET)
-    save.click(room.saved, [folder, place, caption], [thumbs, *editor, place], **QUIET)
+    drawn = [following, head, thumbs, tags, tool, looked]
+    shown = [*drawn, heading, paint.column, paint.editor]
+    folder.change(room.chosen, folder, [*shown, folder, trigger, class_word], **ORDERLY)
+    for one in drawn:
+        one.click(room.clicked, folder, [*shown, folder], **ORDERLY)
+    paint.save.click(room.painted, [folder, paint.editor], [*shown, folder], **ORDERLY)
     upload.upload(room.uploaded, [folder, upload], folder, **QUIET)
+    thumbs.upload(room.dropped, folder, folder, **QUIET)
     verdict.click(room.taken, trigger, trigger, **QUIET)
     return DatasetTab(
-        folder, trigger, class_word, check, verdict, room.checked, partial(verdicts.drawn, desk), room.show, shown
-    )
+        folder, trigger, class_word, check, verdict, room.checked, partial(verdicts.drawn, desk), room.show, shown,
+        room.moving,
+    )  # fmt: skip
 
 
 class _Room:
-    """The tab's handlers."""
+    """The tab's handlers: each does one thing, and everything is drawn from what is then kept."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self.acts = ToolActs(desk)
+        self.places = Places()
+        self._one = threading.RLock()
 
-    def show(self, folder: str, place: dict[str, Any], lang: str) -> tuple[Any, ...]:
-        """Everything that depends on the chosen folder."""
-        head = f'<h2 class="h">{word("words", lang)}<small>{word("words_small", lang)}</small></h2>'
-        go = leave("methods", t("dataset_use", lang), name="dataset_use")
+    # -- drawing -------------------------------------------------------------------------------------------------------
+
+    def show(self, folder: str, request: gr.Request) -> tuple[Any, ...]:
+        """Everything, from what is kept."""
+        lang = lang_of(request)
+        with self._one:
+            album, place, error = self._open(folder, request)
+            return self._drawn(album, place, error, lang)
+
+    def moving(self, seen: dict[str, Any], request: gr.Request) -> tuple[Any, ...]:
+        """The same, skipped where nothing changed since it was drawn for this visitor."""
+        folder, lang = self.desk.drafts.read().folder, lang_of(request)
+        with self._one:
+            album, place, error = self._open(folder, request)
+            key = (folder, lang, place.version, self.acts.jobs.key, error, self._key(album))
+            if changed(seen, "dataset", key) == gr.skip():
+                return (gr.skip(),) * 9
+            return (*self._drawn(album, place, error, lang)[:7], gr.skip(), gr.skip())
+
+    def _key(self, album: Album | None) -> tuple[Any, ...]:
+        if album is None:
+            return ()
+        self.acts.albums.follow(album)
+        part = album.done * 50 // max(1, album.total)  # of the bar, as far as it can be seen
+        return (id(album), album.version, album.state, part, self.acts.captioning.key(album.root))
+
+    def _open(self, folder: str, request: gr.Request) -> tuple[Album | None, Place, str]:
+        place = self.places.of(request.session_hash or "", folder)
         try:
-            found = _found(folder)
+            album = self.acts.albums.of(folder)
+            if album.state == "none":
+                self.acts.albums.check(album)
+            return album, place, ""
         except DataError as error:
-            return (_nothing(str(error), lang), head, go, *_editor(self.desk, folder, None, lang), place)
-        picked = next((example for example in found if example.path.name == place["picture"]), found[0])
-        place = {**place, "picture": picked.path.name}
-        return (self.thumbs(folder, found, place, lang), head, go, *_editor(self.desk, folder, picked, lang), place)
+            return None, place, str(error)
 
-    def thumbs(self, folder: str, found: tuple[scan.Example, ...], place: dict[str, Any], lang: str) -> str:
-        """The sentence of totals and one page of thumbnails."""
-        root = scan.resolve_folder(folder)
-        name = self.desk.shelf.put(root)
-        first = place["page"] * PAGE
-        tiles = "".join(_tile(example, picture_url(name, root, example.path, 160), place["picture"], lang)
-                        for example in found[first : first + PAGE])  # fmt: skip
+    def _drawn(self, album: Album | None, place: Place, error: str, lang: str) -> tuple[Any, ...]:
+        """The panes, in the order of ``shown``."""
+        words = f'<h2 class="h">{word("words", lang)}<small>{word("words_small", lang)}</small></h2>'
+        going = errands.job(self.acts.jobs.now, lang)
+        hidden = (gr.update(visible=False), gr.skip())
+        if album is None:
+            tool = errands.choose(str(place.form.get("at", "")), lang) if place.tool == "choose" else ""
+            pick = f'<div class="nil">{word("pick_a_picture", lang)}</div>'
+            return pictures.following(None, lang), going, pictures.nothing(error, lang), "", tool, pick, words, *hidden
+        shelf = self.desk.shelf.put(album.root)
+        spec = self.acts.albums.spec(album.folder)
+        steps = pictures.reckoned(album, lang)
         return (
-            f'{_totals(folder, found, lang)}<div class="thumbs">{tiles}</div>{_pager(len(found), place["page"], lang)}'
+            pictures.following(album, lang),
+            going + pictures.head(album, place, steps, lang),
+            pictures.thumbs(album, place, shelf, lang),
+            bulk.strip(album, place, lang),
+            self._tool(album, place, shelf, lang),
+            stage.drawn(album, place, shelf, spec, lang),
+            words,
+            *(self._painter(album, place) if place.tool == "mask" else hidden),
         )
+
+    def _painter(self, album: Album, place: Place) -> tuple[Any, Any]:
+        """The picture to paint on, once: what is painted stays until another one is looked at."""
+        path = place.picked(album)
+        name = album.name(path) if path else ""
+        if place.form.get("of") == name:
+            return gr.update(visible=True), gr.skip()
+        place.form["of"] = name
+        return painter.shown(album, place)
+
+    def _tool(self, album: Album, place: Place, shelf: str, lang: str) -> str:
+        """What is open beside the picture."""
+        picked = place.picked(album)
+        spec = self.acts.albums.spec(album.folder)
+        tools: dict[str, Callable[[], str]] = {
+            "edit": lambda: bulk.tool(album, place, shelf, lang),
+            "caption": lambda: captionpanel.drawn(album, place, self.acts.captioning, spec, lang, shelf),
+            "prepare": lambda: errands.prepare(album, self.desk.outputs, place.form, lang),
+            "choose": lambda: errands.choose(str(place.form.get("at") or album.root.parent), lang),
+            "mask": lambda: errands.mask(album, picked, lang) if picked else "",
+        }
+        return tools[place.tool]() if place.tool in tools else ""
+
+    # -- what is done --------------------------------------------------------------------------------------------------
+
+    @told
+    def clicked(self, folder: str, event: gr.EventData, request: gr.Request) -> Any:
+        """Something in a pane was clicked, typed or moved."""
+        data, lang = said(event), lang_of(request)
+        with self._one:
+            album, place, _ = self._open(folder, request)
+            elsewhere = self._elsewhere(place, data)
+            if album is not None and not elsewhere and data.get("act") != "copy_to_edit":
+                try:
+                    elsewhere = self.acts.do(album, place, data, lang)
+                finally:
+                    self.places.moved(place)
+            self.places.moved(place)
+        if album is not None and data.get("act") == "copy_to_edit":
+            elsewhere = self.acts.do(album, place, data, lang)  # it takes a while, and nothing else waits for it
+        shown = self.show(folder, request)
+        return (*shown, gr.Dropdown(choices=choices(self.desk), value=elsewhere) if elsewhere else gr.skip())
+
+    def _elsewhere(self, place: Place, data: dict[str, Any]) -> str:
+        """Acts that need no folder of pictures: choosing one."""
+        act = data.get("act")
+        if act == "choose":
+            place.close()
+            place.tool = "choose"
+        elif act == "browse":
+            at = str(data.get("id") or data.get("form", {}).get("at", ""))
+            place.form = {"at": str(Path(at).expanduser())}
+        elif act in ("open", "example"):
+            place.close()
+            return str(data.get("id") or "corgi") if act == "open" else "corgi"
+        elif act == "close":
+            place.close()
+        return ""
 
     @told
     def chosen(self, folder: str, request: gr.Request) -> tuple[Any, ...]:
         """Another folder: its pictures, and its own words where it is an example."""
-        shown = self.show(folder or "", {"page": 0, "picture": ""}, lang_of(request))
-        if folder == self.desk.drafts.read().folder:  # a page that is loaded again finds its own words
-            return (*shown, gr.skip(), gr.skip())
-        self.desk.drafts.change(folder=folder or "")
-        known = starter.CLASS_WORDS.get(folder or "")
-        words = (starter.TRIGGER, known) if known else (gr.skip(), "")
-        return (*shown, *words)
+        folder = folder or ""
+        stay = (gr.skip(), gr.skip(), gr.skip())
+        if Path(folder).suffix.lower() == ".zip" and Path(folder).expanduser().is_file():
+            target = self.acts.bring([Path(folder).expanduser()], self._new(Path(folder).stem))
+            return (*(gr.skip(),) * 9, gr.Dropdown(choices=choices(self.desk), value=target or "corgi"), *stay[1:])
+        before = self.desk.drafts.read().folder
+        if folder == before:  # a page that is loaded again finds its own words
+            return (*self.show(folder, request), *stay)
+        self.desk.drafts.change(folder=folder)
+        try:
+            self.acts.albums.recalled(folder)
+            self.acts.albums.of(folder, anew=True)
+        except CrucibleError:
+            return (*self.show(folder, request), *stay)
+        known = starter.CLASS_WORDS.get(folder)
+        words = (starter.TRIGGER, known) if known else (gr.skip(), "" if before in starter.DATASETS else gr.skip())
+        return (*self.show(folder, request), gr.skip(), *words)
 
     @told
-    def clicked(self, folder: str, place: dict[str, Any], event: gr.EventData, request: gr.Request) -> Any:
-        """A thumbnail was picked, or the page turned."""
-        lang = lang_of(request)
-        data = said(event)
-        if data.get("act") == "page":
-            place = {"page": int(data["id"]), "picture": ""}
-        elif data.get("act") == "pick":
-            place = {**place, "picture": data["id"]}
-        return self._redrawn(folder, place, lang)
+    def uploaded(self, folder: str, files: list[str], request: gr.Request) -> Any:
+        """Put the files into a dataset of the user's own, a new one unless one is open."""
+        return self._brought(folder, [Path(file) for file in files or ()])
 
     @told
-    def saved(self, folder: str, place: dict[str, Any], caption: str, request: gr.Request) -> Any:
-        """Write the caption beside its picture."""
-        lang = lang_of(request)
-        if _embedded(folder):
-            raise DataError("The example's captions stay as they are; copy its folder to change them.")
-        found = _found(folder)
-        picked = next((example for example in found if example.path.name == place["picture"]), None)
-        if picked is None:
-            raise DataError("The picture is gone; choose another one.")
-        beside = [picked.path.with_suffix(ending) for ending in scan.CAPTION_ENDINGS]
-        sidecar = next((path for path in beside if path.is_file()), beside[0])
-        write_text(sidecar, " ".join(caption.split()) + "\n")
-        return self._redrawn(folder, place, lang)
+    def dropped(self, folder: str, event: gr.EventData) -> Any:
+        """The same for what was dropped on the pictures; only what came by this page's own upload is taken."""
+        from gradio.utils import get_upload_folder
+
+        place = Path(get_upload_folder()).resolve()
+        files = [Path(str(file)).resolve() for file in said(event).get("files", ())]
+        return self._brought(folder, [file for file in files if file.is_relative_to(place)])
+
+    def _brought(self, folder: str, files: list[Path]) -> Any:
+        if not files:
+            return gr.skip()
+        uploads = self.desk.outputs / UPLOADS
+        here = bool(folder) and Path(folder).parent == uploads and Path(folder).is_dir()
+        target = Path(folder) if here else self._new("pictures")
+        opened = self.acts.bring(files, target)
+        return gr.Dropdown(choices=choices(self.desk), value=opened) if opened else gr.skip()
+
+    def _new(self, name: str) -> Path:
+        return free_folder(self.desk.outputs / UPLOADS, name)
+
+    @told
+    def painted(self, folder: str, picture: Any, request: gr.Request) -> Any:
+        """Keep the mask that was painted."""
+        with self._one:
+            album, place, _ = self._open(folder, request)
+            if album is not None:
+                painter.keep(album, place, picture)
+                self.acts.masked(album)
+                gr.Info(t("ds_mask_kept", lang_of(request)), title="Crucible")
+                place.close()
+            self.places.moved(place)
+        return (*self.show(folder, request), gr.skip())
 
     @told
     def checked(self, trigger: str, class_word: str, base: str, request: gr.Request) -> Any:
@@ -176,92 +304,3 @@ class _Room:
         """A suggested word was chosen."""
         data = said(event)
         return data["id"] if data.get("act") == "take" else trigger
-
-    def _redrawn(self, folder: str, place: dict[str, Any], lang: str) -> tuple[Any, ...]:
-        found = _found(folder)
-        page = found[place["page"] * PAGE :] or found
-        picked = next((example for example in found if example.path.name == place["picture"]), page[0])
-        place = {**place, "picture": picked.path.name}
-        return (self.thumbs(folder, found, place, lang), *_editor(self.desk, folder, picked, lang), place)
-
-    @told
-    def uploaded(self, folder: str, files: list[str], request: gr.Request) -> Any:
-        """Put the files into a dataset of the user's own, a new one unless one is open."""
-        good = [Path(file) for file in files if Path(file).suffix.lower() in TAKEN]
-        if not any(file.suffix.lower() in scan.ENDINGS for file in good):
-            raise DataError("None of these files is a picture; choose PNG, JPEG or WebP files.")
-        target = _target(self.desk.outputs / UPLOADS, folder)
-        target.mkdir(parents=True, exist_ok=True)
-        for file in good:
-            shutil.copyfile(file, target / f"{safe_name(file.stem)}{file.suffix.lower()}")
-        gr.Info(t("uploaded", lang_of(request), n=len(good)), title="Crucible")
-        return gr.Dropdown(choices=choices(self.desk), value=str(target))
-
-
-def _found(folder: str) -> tuple[scan.Example, ...]:
-    found = scan.scan(scan.resolve_folder(folder))
-    if not found:
-        raise DataError(f"'{folder}' holds no pictures; add PNG, JPEG or WebP files to it.")
-    return found
-
-
-def _target(uploads: Path, folder: str) -> Path:
-    """The open upload folder, or the next free name for a new one."""
-    if folder and Path(folder).parent == uploads and Path(folder).is_dir():
-        return Path(folder)
-    number = 1
-    while (uploads / f"pictures-{number}").exists():
-        number += 1
-    return uploads / f"pictures-{number}"
-
-
-def _embedded(folder: str) -> bool:
-    return folder in starter.DATASETS
-
-
-def _totals(folder: str, found: tuple[scan.Example, ...], lang: str) -> str:
-    bare = sum(1 for example in found if not example.caption)
-    split = scan.dataset(scan.DataSpec(folder=folder))
-    text = t("dataset_totals", lang, n=len(found), train=len(split.train), held=len(split.held_out))
-    trouble = badge("warn", t("dataset_bare", lang, n=bare)) if bare else ""
-    return f'<div class="ln" style="margin-bottom:8px"><span><b>{esc(text)}</b></span>{trouble}</div>'
-
-
-def _tile(example: scan.Example, url: str, picked: str, lang: str) -> str:
-    mark = "" if example.caption else badge("warn", t("no_caption", lang))
-    name = esc(example.path.name)
-    pressed = "true" if example.path.name == picked else "false"
-    return (
-        f'<button type="button" class="thumb" data-act="pick" data-id="{name}" aria-pressed="{pressed}" '
-        f'title="{esc(example.caption or t("no_caption", lang))}"><img loading="lazy" src="{esc(url)}" alt="">'
-        f'{mark}<span class="name">{name}</span></button>'
-    )
-
-
-def _pager(count: int, page: int, lang: str) -> str:
-    pages = -(-count // PAGE)
-    if pages < 2:
-        return ""
-    words = t("pages", lang, n=page + 1, of=pages)
-    back = button("page", "←", "small", str(page - 1), disabled=page == 0)
-    on = button("page", "→", "small", str(page + 1), disabled=page + 1 >= pages)
-    return f'<div class="ln" style="margin-top:8px">{back}<span class="mute">{esc(words)}</span>{on}</div>'
-
-
-def _nothing(error: str, lang: str) -> str:
-    return empty(t("no_pictures", lang), t("no_pictures_help", lang)) + notice("err", error)
-
-
-def _editor(desk: Desk, folder: str, picked: scan.Example | None, lang: str) -> tuple[Any, Any, Any]:
-    if picked is None:
-        hidden = gr.update(visible=False)
-        return f'<div class="nil">{word("pick_a_picture", lang)}</div>', hidden, hidden
-    root = scan.resolve_folder(folder)
-    url = picture_url(desk.shelf.put(root), root, picked.path, 512)
-    own = not _embedded(folder)
-    head = f'<h2 class="h">{esc(picked.path.name)}</h2>'
-    drawn = f'{head}<div class="stage"><img src="{esc(url)}" alt="{esc(picked.caption or "")}"></div>'
-    if not own:
-        words = picked.caption or t("no_caption", lang)
-        drawn += f'<p style="margin-top:8px">{esc(words)}</p><p class="faint">{word("example_fixed", lang)}</p>'
-    return drawn, gr.update(visible=own, value=picked.caption or ""), gr.update(visible=own)

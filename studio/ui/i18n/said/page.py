@@ -15,4 +15,10 @@ ZH = {
     "The check was cut off; start it again.": "检查被中断；重新开始。",
     "'{model}' is being downloaded; wait for it, or cancel it.": "“{model}”正在下载；等待，或取消它。",
     "There is no experiment '{name}'.": "没有实验“{name}”。",
+    "Other pictures are being worked on; wait for that, or cancel it.": "正在处理其他图片；等待，或取消它。",
+    "Captions are being found already; wait for them, or cancel it.": "正在生成标注；等待，或取消它。",
+    "A captioner is being downloaded already; wait for it, or cancel it.": "正在下载标注器；等待，或取消它。",
+    "Every picture would be held back; leave some to train on.": "这样会留出所有图片；留一些用于训练。",
+    "No folder is named; write where the copies shall go.": "没有指定文件夹；写下副本的位置。",
+    "Nothing is painted; paint over what shall be learnt, then save.": "没有涂抹；先涂抹要学习的部分，再保存。",
 }

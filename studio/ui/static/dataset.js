@@ -1,0 +1,127 @@
+const area = () => document.querySelector('#dataset_caption textarea');
+const words = () => { const at = area(); return at ? { of: at.dataset.of, was: at.dataset.was, text: at.value } : {}; };
+const form = (at) => {
+  const found = {}, box = at.closest('[data-form]');
+  for (const one of box ? box.querySelectorAll('[name]') : []) {
+    if (one.type === 'radio' && !one.checked) continue;
+    found[one.name] = one.type === 'checkbox' ? one.checked : one.value;
+  }
+  for (const one of box ? box.querySelectorAll('details[data-name]') : []) found[one.dataset.name] = one.open;
+  return found;
+};
+const say = (act, at, more = {}) => trigger('click', { act, id: at.dataset.id || '', form: form(at), ...words(), ...more });
+
+element.addEventListener('click', (event) => {
+  const at = event.target.closest('[data-act]');
+  if (!at || !element.contains(at) || at.disabled) return;
+  say(at.dataset.act, at, { shift: event.shiftKey, ctrl: event.ctrlKey || event.metaKey });
+});
+element.addEventListener('change', (event) => {
+  const at = event.target;
+  if (at.matches('#dataset_caption textarea')) say('save', at);
+  else if (at.dataset.change) say(at.dataset.change, at, { value: at.value });
+  else if (at.closest('.tool[data-form]')) say('fill', at);
+});
+element.addEventListener('input', (event) => {
+  const at = event.target, find = at.dataset.find;
+  if (!find && at !== area()) return;
+  clearTimeout(at.waiting);
+  at.waiting = setTimeout(() => (find ? say(find, at, { value: at.value }) : say('typed', at)), find ? 200 : 350);
+});
+element.addEventListener('keydown', (event) => {
+  const at = event.target;
+  if (event.isComposing) return;
+  if (event.key === 'Enter' && at.dataset.enter) {
+    event.preventDefault(); say(at.dataset.enter, at);
+    if (at.dataset.enter === 'chip_on') at.value = '';
+  }
+  const ways = { ArrowLeft: 'left', ArrowRight: 'right', ArrowUp: 'up', ArrowDown: 'down' };
+  if (at.matches('.crop') && ways[event.key] && !event.altKey) { event.preventDefault(); say('nudge', at, { id: ways[event.key] }); }
+  if (at.matches('.thumb') && ways[event.key] && !event.altKey) {  // arrows walk over the thumbnails
+    const all = [...element.querySelectorAll('.thumb')], here = all.indexOf(at);
+    const row = all.filter((one) => one.offsetTop === all[0].offsetTop).length;
+    const to = all[here + { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -row, ArrowDown: row }[event.key]];
+    if (to) { event.preventDefault(); to.focus(); }
+  }
+});
+
+if (element.closest('#dataset_stage')) {
+  document.addEventListener('keydown', (event) => {  // where nothing else is being typed
+    const at = area(), here = document.querySelector('#dataset_stage .title');
+    if (!here || !here.offsetParent || event.isComposing) return;
+    const typing = event.target !== at && event.target.closest('input, textarea, select, [contenteditable]');
+    if (event.altKey && !event.ctrlKey && (event.key === 'ArrowLeft' || event.key === 'ArrowRight')) {
+      event.preventDefault(); clearTimeout(at && at.waiting); say('go', here, { id: event.key === 'ArrowLeft' ? '-1' : '1' });
+    } else if ((event.ctrlKey || event.metaKey) && event.key === 'Enter' && at && !typing) {
+      event.preventDefault(); clearTimeout(at.waiting); say('next', at); at.focus();
+    }
+  });
+  let of = '', was = '', sent = '';
+  new MutationObserver(() => {  // a caption that was touched no longer follows its text by itself
+    const at = area();
+    if (!at) { of = ''; return; }
+    if (at.dataset.of !== of || (at.dataset.was !== was && (document.activeElement !== at || at.value.trim() === at.dataset.was.trim()
+      || at.value === sent))) { at.value = at.dataset.text; }
+    if (at.dataset.of !== of || at.dataset.was !== was) sent = at.value;
+    of = at.dataset.of; was = at.dataset.was;
+  }).observe(element, { subtree: true, childList: true, attributes: true, characterData: true });
+  element.addEventListener('pointerdown', (event) => {  // the crop follows the pointer, and is told when it is let go
+    const crop = event.target.closest('.crop[data-crop="1"]');
+    if (!crop) return;
+    event.preventDefault();
+    const frame = crop.closest('.frame'), box = frame.getBoundingClientRect(), style = frame.style;
+    const read = (name) => parseFloat(style.getPropertyValue(name));
+    const w = read('--w'), h = read('--h'), l = read('--l'), t = read('--t'), x = event.clientX, y = event.clientY;
+    const within = (value, most) => Math.min(Math.max(value, 0), Math.max(most, 0));
+    crop.setPointerCapture(event.pointerId);
+    const move = (to) => {
+      style.setProperty('--l', within(l + (to.clientX - x) / box.width, 1 - w));
+      style.setProperty('--t', within(t + (to.clientY - y) / box.height, 1 - h));
+    };
+    const end = () => {
+      crop.removeEventListener('pointermove', move);
+      if (read('--l') !== l || read('--t') !== t) say('crop', crop, { x: read('--l') + w / 2, y: read('--t') + h / 2 });
+    };
+    crop.addEventListener('pointermove', move);
+    crop.addEventListener('pointerup', end, { once: true });
+    crop.addEventListener('pointercancel', end, { once: true });
+  });
+} else {
+  new MutationObserver(() => {  // what a visitor touched no longer follows its attribute by itself
+    for (const box of element.querySelectorAll('input[type=checkbox], input[type=radio]')) box.checked = box.hasAttribute('checked');
+    for (const list of element.querySelectorAll('select')) {
+      const chosen = list.querySelector('option[selected]');
+      if (chosen) list.value = chosen.value;
+    }
+  }).observe(element, { subtree: true, childList: true, attributes: true, characterData: true });
+}
+
+if (element.closest('#dataset_thumbs')) {  // pictures, a folder or a zip are dropped anywhere on the left
+  const zone = element.closest('#dataset_left');
+  const inside = async (entry) => {
+    if (entry.isFile) return [await new Promise((good, bad) => entry.file(good, bad))];
+    const reader = entry.createReader(), found = [];
+    for (;;) {
+      const some = await new Promise((good, bad) => reader.readEntries(good, bad));
+      if (!some.length) return found;
+      for (const one of some) found.push(...await inside(one));
+    }
+  };
+  zone.addEventListener('dragover', (event) => {
+    if (![...event.dataTransfer.types].includes('Files')) return;
+    event.preventDefault(); zone.classList.add('over');
+  });
+  zone.addEventListener('dragleave', (event) => { if (!zone.contains(event.relatedTarget)) zone.classList.remove('over'); });
+  zone.addEventListener('drop', async (event) => {
+    if (![...event.dataTransfer.types].includes('Files')) return;
+    event.preventDefault(); event.stopPropagation(); zone.classList.remove('over');
+    const entries = [...event.dataTransfer.items].map((one) => one.webkitGetAsEntry && one.webkitGetAsEntry()).filter(Boolean);
+    const files = entries.length ? (await Promise.all(entries.map(inside))).flat() : [...event.dataTransfer.files];
+    zone.classList.add('busy');
+    try {
+      const paths = [];
+      for (const file of files.filter((one) => !one.name.startsWith('.'))) paths.push((await upload(file)).path);
+      trigger('upload', { files: paths });
+    } finally { zone.classList.remove('busy'); }
+  });
+}
