@@ -12,7 +12,7 @@ from studio.data.cache import draw_latents
 from studio.families.base import Cond, Models
 from studio.objective import Draw, ObjectiveSpec
 
-REMEMBERED = 128 * 2**20  # bytes of conditioning kept while the text side is frozen: 400 to 1100 prompts
+REMEMBERED = 512 * 2**20  # bytes of conditioning kept while the text side is frozen: 800 prompts of SDXL and more
 
 
 @dataclass(frozen=True)

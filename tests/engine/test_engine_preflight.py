@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from studio.data.order import batch as batch_of
-from studio.engine import course, stepping
+from studio.engine import course, preflight, stepping
+from studio.engine import learner as learning_memory
 from studio.engine.bench import Bench
 from studio.engine.course import Run
 from studio.engine.estimate import foretold
@@ -66,6 +67,25 @@ def test_steady_prompts_are_all_that_the_steps_show(bench: Callable[..., Bench])
         assert shown == told and ("" in told) == bool(over)
     shuffled = bench(data={"shuffle": True})
     assert steady_prompts(shuffled, shuffled.spec, learning) == []
+
+
+def test_prompts_that_are_too_many_to_remember_are_not_steady(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Text encoders that leave all the same would come back at every other step, and all prompts be asked again."""
+    made = bench()
+    learner = Learner(made.models, made.spec.objective, False)
+    prompts = steady_prompts(made, made.spec, PLAIN)
+    size = preflight._size(made.models)
+    for most in (len(prompts), len(prompts) - 1):
+        for module in (preflight, learning_memory):
+            monkeypatch.setattr(module, "REMEMBERED", most * size)
+        told = steady_prompts(made, made.spec, PLAIN)
+        assert told == (prompts if most == len(prompts) else [])
+        learner._memory.clear()
+        for prompt in told:
+            learner.conditioning([prompt])
+        assert list(learner._memory) == told  # what was steady is all remembered
 
 
 def test_the_tried_step_leaves_no_trace(
