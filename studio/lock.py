@@ -68,6 +68,26 @@ class Lock:
             alive = abs(born(sign["pid"]) - sign["born"]) < DRIFT
         return int(sign["pid"]) if alive else 0
 
+    def declare_dead(self, silence: float) -> None:
+        """Take the run from a holder that hangs: should it wake, it finds that and ends.
+
+        Raises StoreError when it gave a sign of life less than ``silence`` seconds ago.
+        """
+        with guarded(self._folder):
+            sign = self.sign()
+            if sign is None:
+                return
+            if time.time() - sign["time"] < silence:
+                raise StoreError(f"'{self._folder.name}' has just given a sign of life; it is not interrupted.")
+            gone = {
+                "pid": 0,
+                "born": -1.0 - DRIFT,
+                "host": socket.gethostname(),
+                "token": uuid.uuid4().hex,
+                "time": 0.0,
+            }
+            write_text(self._file, json.dumps(gone))
+
     def _take(self) -> None:
         pid = os.getpid()
         sign = {"pid": pid, "born": born(pid), "host": socket.gethostname(), "token": uuid.uuid4().hex}

@@ -203,6 +203,10 @@ class RunStore:
         """The pid of the living engine that holds this run, or 0."""
         return self._lock.holder()
 
+    def declare_dead(self, silence: float) -> None:
+        """Take the run from an engine that gave no sign for ``silence`` seconds; raises StoreError if it did."""
+        self._lock.declare_dead(silence)
+
     def read(self, cursor: Cursor | None = None) -> Cursor:
         """Read what was appended since ``cursor`` and return the new one; its ``view`` is the truth on disk."""
         cursor = cursor or Cursor()

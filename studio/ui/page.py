@@ -9,6 +9,7 @@ from studio.ui.desk import Desk, Now
 from studio.ui.i18n import LANGUAGES, LOCALES
 from studio.ui.speak import QUIET, changed, lang_of
 from studio.ui.tabs import compare, dataset, library, methods, system, train
+from studio.ui.walk import Guide
 
 TICK = 1.0  # seconds; fixed, what did not change is skipped
 I18N = gr.I18n(**{LOCALES[lang]: words for lang, words in LANGUAGES.items()})
@@ -34,6 +35,7 @@ class _Page:
         """Place bar and tabs."""
         desk = self.desk
         self.bar = gr.HTML("", apply_default_css=False, elem_id="bar", padding=False)
+        self.guide = Guide(desk)
         with gr.Tabs(elem_id="tabs", selected="dataset") as self.tabs:
             with gr.Tab(I18N("dataset"), id="dataset"):
                 self.dataset = dataset.build(desk, I18N)
@@ -56,7 +58,7 @@ class _Page:
         moving = [
             self.bar, self.dataset.verdict, *data.shown, *self.system.models, *self.train.parts, self.compare.chooser,
             *self.compare.parts, self.library.table, self.train.setup.before,
-            self.train.setup.queue, *self.methods.shown, self.seen,
+            self.train.setup.queue, *self.methods.shown, *self.guide.parts, self.seen,
         ]  # fmt: skip
         read = [self.seen, self.compare.chooser, self.compare.cells]
         often: dict[str, Any] = {"concurrency_limit": None, "trigger_mode": "once", **QUIET}
@@ -123,7 +125,7 @@ class _Page:
         now = self.desk.now()
         looks = self.desk.looks
         models = zip(("models", "errand"), self.system.models_of(lang), strict=True)
-        train_parts = zip(("toolbar", "runs", "loss", "log"), self.train.show(now, lang), strict=True)
+        train_parts = zip(("toolbar", "runs", "loss", "log"), self.train.show(now, lang, request), strict=True)
         return (
             changed(seen, "bar", view.bar(now, looks, lang)),
             changed(seen, "verdict", self.dataset.verdict_of(lang)),
@@ -135,6 +137,7 @@ class _Page:
             self._before(seen, lang),
             changed(seen, "queue", self.train.setup.queue_of(lang)),
             *self.methods.ticked(seen, lang),
+            *self.guide.ticked(seen, now, lang),
             seen,
         )
 

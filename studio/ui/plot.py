@@ -21,6 +21,8 @@ class Smooth:
     weight: float = 0.0
     stride: int = 1
     points: list[Point] = field(default_factory=list)
+    raw: list[Point] = field(default_factory=list)
+    """The losses themselves at the steps of ``points``."""
 
     def take(self, losses: Sequence[Point]) -> list[Point]:
         """Follow ``losses`` to its end; when the run went back to an earlier step, begin anew."""
@@ -31,9 +33,10 @@ class Smooth:
             self.weight = self.weight * MEMORY + (1 - MEMORY)
             if self.taken % self.stride == 0:
                 self.points.append((step, self.past / self.weight))
+                self.raw.append((step, loss))
             self.taken += 1
             if len(self.points) > MOST:
-                self.points, self.stride = self.points[::2], self.stride * 2
+                self.points, self.raw, self.stride = self.points[::2], self.raw[::2], self.stride * 2
         self.last = losses[-1] if losses else None
         return self.points
 

@@ -1,5 +1,7 @@
 """The only file that draws a run as it is: the bar, the live columns, the plot, the log and the buttons that follow."""
 
+from collections.abc import Sequence
+
 from studio.events import (
     Decided,
     Event,
@@ -14,11 +16,10 @@ from studio.events import (
     Started,
     Stopped,
 )  # fmt: skip
-from studio.ui import plot
 from studio.ui.desk import Now
 from studio.ui.i18n import t, tr
 from studio.ui.looks import Looks
-from studio.ui.markup import MISSING, badge, button, clock, duration, esc, notice, size, swatch, word
+from studio.ui.markup import badge, button, clock, duration, esc, notice, swatch, word
 from studio.ui.media import sample_url
 from studio.ui.watch import Seen
 
@@ -42,7 +43,8 @@ def title(run: Seen, looks: Looks, lang: str) -> str:
     return named if run.name == run.kind else f"{named} ({run.name})"
 
 
-def _swatch(run: Seen, looks: Looks) -> str:
+def mark(run: Seen, looks: Looks) -> str:
+    """The swatch of a run's method."""
     return swatch(colour(run, looks), run.second, looks.of(run.kind).ring)
 
 
@@ -75,7 +77,7 @@ def _in_hand(now: Now, looks: Looks, lang: str) -> str:
     return (
         f'<button type="button" class="hand" data-go="train" id="bar_run" style="--m:{esc(colour(run, looks))}" '
         f'aria-label="{word("run_in_hand", lang)}"><span class="mute hide-s">{esc(name)}</span>'
-        f"{_swatch(run, looks)}<b>{esc(title(run, looks, lang))}</b><span>{esc(steps)}</span>"
+        f"{mark(run, looks)}<b>{esc(title(run, looks, lang))}</b><span>{esc(steps)}</span>"
         f'<span class="track hide-m" style="width:88px"><i style="width:{100 * done:.1f}%"></i></span>'
         f'<span class="hide-s">{esc(t("left", lang, time=left) if left else "")}</span></button>'
     )
@@ -90,13 +92,48 @@ def state_word(run: Seen, waiting: bool, lang: str) -> str:
     return t(f"state_{run.view.state}", lang)
 
 
-def toolbar(now: Now, lang: str) -> str:
-    """The buttons that the state allows, the experiment's name, and the last sign of life."""
+def toolbar(now: Now, lang: str, prompts: Sequence[Picture] = (), prompt: int = 0, before: bool = False) -> str:
+    """The buttons that the state allows, the experiment's name, the last sign of life, and what is looked at."""
     if now.experiment is None:
         return ""
     shown = "".join(button(act, t(f"act_{act}", lang), kind) for act, kind in controls(now))
     name = esc(now.experiment.path.name)
-    return f'<div class="ln">{shown}<b style="font-size:15px">{name}</b>{_life(now, lang)}</div>{_trouble(now, lang)}'
+    first = f'<div class="ln">{shown}<b style="font-size:15px">{name}</b>{_life(now, lang)}{_lost(now, lang)}'
+    return f"{first}{_looking(prompts, prompt, before, lang)}</div>{_trouble(now, lang)}"
+
+
+def _looking(prompts: Sequence[Picture], prompt: int, before: bool, lang: str) -> str:
+    """Step 0 in every column, and which prompt."""
+    if not prompts:
+        return ""
+    toggle = (
+        f'<button type="button" class="bt to-end" data-act="before" aria-pressed="{str(before).lower()}" '
+        f'title="{word("before_help", lang)}">{word("before_all", lang)}</button>'
+    )
+    seeds = len({one.seed for one in prompts}) > 1
+    options = "".join(
+        f'<option value="{number}"{" selected" if number == prompt else ""}>{esc(one.prompt)}'
+        f"{esc(' · ' + t('seed_n', lang, n=one.seed)) if seeds else ''}</option>"
+        for number, one in enumerate(prompts)
+    )
+    return (
+        f'{toggle}<span class="pick" data-kind="prompt"><select data-set="prompt" aria-label="{word("prompt", lang)}">'
+        f"{options}</select></span>"
+    )
+
+
+def _lost(now: Now, lang: str) -> str:
+    """What can be done where an engine gives no sign any more."""
+    run = now.active
+    if run is None or run.age is None or run.age < LOST:
+        return ""
+    return button("lost", t("mark_interrupted", lang), "small", run.name)
+
+
+def spoken(now: Now, looks: Looks, lang: str) -> str:
+    """The states of all runs in words, for those who hear the page; it changes when a state does."""
+    told = [f"{title(run, looks, lang)}: {state_word(run, now.waiting, lang)}" for run in now.runs if not run.is_base]
+    return f'<p role="status" aria-live="polite">{esc("; ".join(told))}</p>'
 
 
 def controls(now: Now) -> list[tuple[str, str]]:
@@ -137,114 +174,15 @@ STAGES = frozenset({"stage_loading", "stage_caching", "stage_sampling", "stage_m
 
 
 def _trouble(now: Now, lang: str) -> str:
-    failed = [
-        notice("err", f"{run.name}: {tr(run.view.error, lang)}") for run in now.runs if run.view.state == "failed"
-    ]
-    ended = [(run.name, *_ended(run)) for run in now.runs]
-    failed += [notice(kind, f"{name}: {tr(why, lang)}") for name, kind, why in ended if why]
-    if now.trouble and not any(run.view.state == "failed" for run in now.runs):
-        failed.append(notice("err", tr(now.trouble, lang)))
-    return f'<div class="told">{"".join(failed)}</div>' if failed else ""
-
-
-def _ended(run: Seen) -> tuple[str, str]:
-    """Why a run ended by itself before its last step, and how that stands out; nothing where it did not."""
-    last = next((event for event in reversed(run.view.log) if isinstance(event, Stopped)), None)
-    level = ""
-    if run.view.state == "stopped" and last is not None and last.code:
-        level = "warning"  # it went back to an earlier good state
-    elif run.view.state == "finished" and run.view.step < run.total:
-        level = "info"  # the held-out pictures said that it is enough
-    why = (event.text for event in reversed(run.view.log) if isinstance(event, Note) and event.level == level)
-    return {"warning": "warn"}.get(level, level), next(why, "")
-
-
-def columns(now: Now, looks: Looks, lang: str) -> str:
-    """One column for each run, the base first."""
-    last = max((run.total for run in now.runs), default=1)
-    scale = plot.span([curve(run, looks, lang) for run in now.runs])
-    drawn = "".join(_column(run, now, looks, lang, (last, scale)) for run in now.runs)
-    return f'<div class="runs" tabindex="0" role="group" aria-label="{word("runs_label", lang)}">{drawn}</div>'
-
-
-def curve(run: Seen, looks: Looks, lang: str) -> plot.Curve:
-    """A run's smoothed loss."""
-    return plot.Curve(title(run, looks, lang), colour(run, looks), run.curve, run.second)
-
-
-def _column(run: Seen, now: Now, looks: Looks, lang: str, scale: tuple[int, tuple[float, float]]) -> str:
-    state = badge(
-        STATE_KIND.get(run.view.state, "plain") if not run.is_base else "plain", state_word(run, now.waiting, lang)
-    )
-    idle = " idle" if run.view.state == "new" and not run.is_base else ""
-    lower = _base_words(run, lang) if run.is_base else _figures(run, lang) + _spark(run, looks, lang, scale)
-    return (
-        f'<section class="run{idle}" data-run="{esc(run.name)}" data-state="{esc(run.view.state)}" '
-        f'style="--m:{esc(colour(run, looks))}"><div class="top"><b>{esc(title(run, looks, lang))}</b>{state}</div>'
-        f'<div class="pic">{_picture(run, now, lang)}</div><div class="in">{lower}</div></section>'
-    )
-
-
-def _picture(run: Seen, now: Now, lang: str) -> str:
-    source = run
-    if run.newest is None:
-        source = next((other for other in now.runs if other.is_base and other.newest is not None), run)
-    if source.newest is None:
-        return f'<span class="tag">{word("no_sample", lang)}</span>'
-    shown = source.view.samples[source.newest][0]
-    tag = (
-        t("not_started", lang)
-        if source is not run
-        else t("step_base" if run.is_base else "step_n", lang, n=source.newest)
-    )
-    return f'{image(source, shown)}<span class="tag">{esc(tag)}</span>'
+    """Why the experiment as a whole ended, where no run says it itself."""
+    if not now.trouble or any(run.view.state == "failed" for run in now.runs):
+        return ""
+    return f'<div class="told">{notice("err", tr(now.trouble, lang))}</div>'
 
 
 def image(run: Seen, shown: Picture) -> str:
     """One sample as an ``img``."""
     return f'<img src="{esc(sample_url(run.store.path, shown.path))}" alt="{esc(shown.prompt)}">'
-
-
-def _base_words(run: Seen, lang: str) -> str:
-    return f'<div class="mute">{word("base_words", lang)}</div>{_pairs([_held_out(run)], lang)}'
-
-
-def _held_out(run: Seen) -> tuple[str, str]:
-    return "kv_held_out", f"{run.view.validations[-1][1]:.4f}" if run.view.validations else MISSING
-
-
-def _pairs(rows: list[tuple[str, str]], lang: str) -> str:
-    return "".join(f'<div class="kv"><span>{word(key, lang)}</span>{esc(value)}</div>' for key, value in rows)
-
-
-def _figures(run: Seen, lang: str) -> str:
-    view = run.view
-    left = duration(view.seconds_left, lang) if view.busy and view.seconds_left else MISSING
-    rows = [
-        ("kv_step", f"{view.step} / {run.total}"),
-        ("kv_left", left),
-        ("kv_per_step", duration(view.seconds_per_step, lang) if view.seconds_per_step else MISSING),
-        ("kv_memory", size(view.memory) if view.memory else MISSING),
-        ("kv_loss", f"{run.curve[-1][1]:.4f}" if run.curve else MISSING),
-        _held_out(run),
-    ]
-    done = 100 * view.step / max(1, run.total)
-    return f'<div class="track"><i style="width:{done:.1f}%"></i></div>{_pairs(rows, lang)}'
-
-
-def _spark(run: Seen, looks: Looks, lang: str, scale: tuple[int, tuple[float, float]]) -> str:
-    return plot.sparkline(curve(run, looks, lang), *scale)
-
-
-def losses(now: Now, looks: Looks, lang: str) -> str:
-    """The plot of all runs with its heading."""
-    curves = [curve(run, looks, lang) for run in now.runs if run.curve]
-    head = f'<h2 class="h">{word("loss", lang)}<small>{word("loss_small", lang)}</small></h2>'
-    if not curves:
-        return head + f'<p class="mute">{word("loss_none", lang)}</p>'
-    last = max(run.total for run in now.runs)
-    names = "".join(f"<span>{swatch(one.colour, one.dashed)} {esc(one.name)}</span>" for one in curves)
-    return head + plot.loss_plot(curves, last, t("loss", lang)) + f'<div class="legend">{names}</div>'
 
 
 def log(now: Now, looks: Looks, lang: str) -> str:
@@ -255,7 +193,7 @@ def log(now: Now, looks: Looks, lang: str) -> str:
     for moment, run, event in said[:LOG_LINES]:
         text, kind = sentence(event, lang)
         lines.append(
-            f'<div class="{kind}"><time>{clock(moment)}</time>{_swatch(run, looks)} '
+            f'<div class="{kind}"><time>{clock(moment)}</time>{mark(run, looks)} '
             f"{esc(title(run, looks, lang))}: {esc(text)}</div>"
         )
     head = f'<h2 class="h">{word("log", lang)}</h2>'

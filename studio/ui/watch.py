@@ -26,6 +26,8 @@ class Seen:
     curve: tuple[Point, ...]
     age: float | None = None
     second: bool = False
+    raw: tuple[Point, ...] = ()
+    """The loss itself, thinned as ``curve`` is."""
 
     @property
     def is_base(self) -> bool:
@@ -90,8 +92,9 @@ class Watch:
         view = store.view(cursor)
         sign = store.sign_of_life() if view.busy else None
         age = max(0.0, time.time() - sign["time"]) if sign else None
-        curve = tuple(self._curves.setdefault(store.path, Smooth()).take(view.losses))
-        return Seen(store.path.name, kind, store, view, total, curve, age, kind in kinds)
+        smooth = self._curves.setdefault(store.path, Smooth())
+        curve = tuple(smooth.take(view.losses))
+        return Seen(store.path.name, kind, store, view, total, curve, age, kind in kinds, tuple(smooth.raw))
 
     def _read(self, store: RunStore) -> Cursor:
         cursor = store.read(self._cursors.get(store.path))

@@ -8,7 +8,7 @@ import pytest
 from studio.errors import SpecError
 from studio.events import Decided, Failed, Finished, Note, Paused, Picture, Sampled, Started, Step, Stopped
 from studio.store import ExperimentStore, RunStore
-from studio.ui import plot, view
+from studio.ui import columns, plot, view
 from studio.ui.desk import Desk, Order
 from studio.ui.order import number_of_minutes, whole_number
 from studio.ui.plot import Curve, Smooth
@@ -81,20 +81,21 @@ def test_resume_lifts_a_pause_and_starts_nothing(desk: Desk, run: RunStore, work
     assert (run.take_wish(), worker.jobs) == (None, ["first"])
 
 
-def test_a_run_that_ended_by_itself_says_why_above_the_columns(desk: Desk, run: RunStore) -> None:
+def test_a_run_that_ended_by_itself_says_why_in_its_column(desk: Desk, run: RunStore) -> None:
     run.append(Started(step=0, total=10))
     run.append(Note(text="The loss became infinite.", level="warning"))
     run.append(Stopped(step=1, code=1))
-    assert "The loss became infinite." in view.toolbar(desk.now(), "en")
+    drawn = lambda: columns.columns(desk.now(), desk.looks, "en")  # noqa: E731
+    assert "The loss became infinite." in drawn()
     run.append(Started(step=1, total=10))
     run.append(Stopped(step=5))
-    assert "infinite" not in view.toolbar(desk.now(), "en")
+    assert "infinite" not in drawn()
     run.append(Started(step=5, total=10))
     run.append(Note(text="It is enough.", level="info"))
     run.append(Finished(step=8, seconds=1))
-    assert "It is enough." in view.toolbar(desk.now(), "en")
+    assert "It is enough." in drawn()
     run.append(Finished(step=10, seconds=1))
-    assert "It is enough." not in view.toolbar(desk.now(), "en")
+    assert "It is enough." not in drawn()
 
 
 def test_a_lost_sign_of_life_is_said(desk: Desk, run: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,14 +113,14 @@ def test_names_captions_and_errors_are_escaped(desk: Desk, run: RunStore) -> Non
     run.append(Sampled(step=0, pictures=pictures))
     run.append(Failed(step=0, text=EVIL))
     now = desk.now()
-    drawn = view.toolbar(now, "en") + view.columns(now, desk.looks, "en") + view.log(now, desk.looks, "en")
+    drawn = view.toolbar(now, "en") + columns.columns(now, desk.looks, "en") + view.log(now, desk.looks, "en")
     assert "<img src=x" not in drawn and "&lt;img src=x" in drawn
 
 
 def test_the_newest_sample_stands_in_its_column(desk: Desk, run: RunStore) -> None:
     for step in (0, 5):
         run.append(Sampled(step=step, pictures=(Picture(path=f"samples/{step:07d}/00.png", prompt="p", seed=1),)))
-    drawn = view.columns(desk.now(), desk.looks, "en")
+    drawn = columns.columns(desk.now(), desk.looks, "en")
     assert "/media/sample/first/lora/samples/0000005/00.png" in drawn and "step 5" in drawn
 
 
@@ -189,7 +190,7 @@ def test_a_tick_is_cheap(desk: Desk, run: RunStore) -> None:
     )
     (run.path / "events.jsonl").write_text(lines)
     run.path.parent.joinpath("mark").touch()
-    draw = lambda now: view.columns(now, desk.looks, "en") + view.losses(now, desk.looks, "en")  # noqa: E731
+    draw = lambda now: columns.columns(now, desk.looks, "en") + columns.lower(now, desk.looks, "en")  # noqa: E731
     draw(desk.now())
     best = min(_timed(lambda: draw(desk.now())) for _ in range(5))
     assert best < 0.1  # on a quiet machine it is a tenth of this

@@ -48,6 +48,62 @@
       flip.dispatchEvent(new Event('input', { bubbles: true }));
     }
   });
+  document.addEventListener('click', (event) => {  // asks before something goes; the page may be redrawn meanwhile
+    const at = event.target.closest('[data-ask]');
+    if (!at || at.dataset.sure) return;
+    event.preventDefault(); event.stopImmediatePropagation();
+    const box = Object.assign(document.createElement('dialog'), { className: 'ask' });
+    const put = (tag, text, name, parent) => {
+      const made = Object.assign(document.createElement(tag), { textContent: text, className: name });
+      parent.append(made); return made;
+    };
+    put('p', at.dataset.ask, '', box);
+    const row = put('div', '', '', box);
+    const stay = put('button', at.dataset.no, 'stay', row), go = put('button', at.dataset.yes, 'go', row);
+    const found = () => [...document.querySelectorAll(`[data-act="${at.dataset.act}"]`)].find((other) => other.dataset.id === at.dataset.id);
+    stay.addEventListener('click', () => box.close());
+    go.addEventListener('click', () => {
+      const now = found(); box.close();
+      if (now) { now.dataset.sure = '1'; now.click(); delete now.dataset.sure; }
+    });
+    box.addEventListener('close', () => { box.remove(); const now = found(); if (now) now.focus(); });
+    document.body.append(box); box.showModal(); stay.focus();
+  }, true);
+  const groups = '[role=radiogroup], [data-rove]';  // one stop of the Tab key each; arrows move inside
+  const members = (group) => [...group.querySelectorAll(group.dataset.rove || '[role=radio]')]
+    .filter((at) => !at.disabled && at.getAttribute('aria-disabled') !== 'true');
+  const settle = () => {
+    for (const group of document.querySelectorAll(groups)) {
+      const all = members(group);
+      const on = all.find((at) => at === document.activeElement) || all.find((at) => at.dataset.rover)
+        || all.find((at) => at.getAttribute('aria-checked') === 'true') || all[0];
+      for (const at of all) {
+        const index = at === on ? '0' : '-1';
+        if (at.getAttribute('tabindex') !== index) at.setAttribute('tabindex', index);
+      }
+    }
+  };
+  let settling = 0;
+  new MutationObserver(() => { cancelAnimationFrame(settling); settling = requestAnimationFrame(settle); })
+    .observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ['tabindex', 'aria-checked'] });
+  document.addEventListener('keydown', (event) => {
+    const group = event.target.closest(groups), all = group ? members(group) : [];
+    const at = all.indexOf(event.target);
+    if (at < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
+    const tops = all.map((one) => one.offsetTop), wide = Math.max(1, tops.filter((top) => top === tops[0]).length);
+    const grid = group.dataset.rove && wide < all.length;
+    const by = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: grid ? wide : 1, ArrowUp: grid ? -wide : -1, Home: -at, End: all.length - 1 - at }[event.key];
+    if (by === undefined || !all[at + by]) return;
+    event.preventDefault();
+    for (const one of all) delete one.dataset.rover;
+    all[at + by].dataset.rover = '1'; all[at + by].focus(); settle();
+    if (all[at + by].getAttribute('role') === 'radio') all[at + by].click();
+  });
+  document.addEventListener('keydown', (event) => {  // to the search of what is shown
+    if (event.key !== '/' || event.ctrlKey || event.target.closest('input, textarea, select')) return;
+    const field = [...document.querySelectorAll('input[type=search]')].find((one) => one.offsetParent);
+    if (field) { event.preventDefault(); field.focus(); }
+  });
   const wanted = location.hash.slice(1);
   const follow = () => {
     const at = document.querySelector(`${bar} button[role=tab][aria-selected=true]`);

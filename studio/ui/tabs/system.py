@@ -7,10 +7,11 @@ from typing import Any
 
 import gradio as gr
 
-from studio.ui import shelf
+from studio.errors import StoreError
+from studio.ui import bins, shelf
 from studio.ui.desk import Desk
 from studio.ui.i18n import t, tr
-from studio.ui.markup import badge, button, copy, disk_use, empty, esc, size, swatch, table, word
+from studio.ui.markup import badge, button, copy, esc, size, table, word
 from studio.ui.speak import QUIET, lang_of, pane, said, told
 
 SIGNS = {"ok": "✓", "warn": "!", "err": "✕", "plain": "–"}
@@ -41,11 +42,12 @@ def build(desk: Desk, tabs: gr.Tabs, label: Any) -> SystemTab:
             with gr.Column(elem_classes="pan"):
                 models = shelf.build(desk, label)
             with gr.Column(elem_classes="pan"):
-                settings = pane("system_settings")
+                chosen = pane("system_settings")
     room = _Room(desk)
     doctor.click(room.again, None, doctor, show_progress="minimal", api_visibility="private")
-    experiments.click(room.resumed, None, [experiments, tabs], **QUIET)
-    shown = [doctor, experiments, settings]
+    experiments.click(room.asked, None, [experiments, tabs], **QUIET)
+    chosen.click(room.guided, None, chosen, **QUIET)
+    shown = [doctor, experiments, chosen]
     return SystemTab(doctor, models.parts, models.drawn, room.show, shown, room.doctor)
 
 
@@ -86,37 +88,11 @@ class _Room:
     def show(self, lang: str) -> tuple[str, str, str]:
         """What is known at once; the doctor's table follows when the machine was asked."""
         waiting = f'<h2 class="h">{word("doctor", lang)}</h2><p class="mute">{word("checking", lang)}</p>'
-        return self.doctor(lang) if self._hardware else waiting, self.experiments(lang), settings(lang)
+        return self.doctor(lang) if self._hardware else waiting, self.experiments(lang), settings(lang, self.desk)
 
     def experiments(self, lang: str) -> str:
-        """Experiments with what they hold and how much disk they use."""
-        head = f'<h2 class="h">{word("experiments", lang)}</h2>'
-        rows = "".join(self._experiment(store, lang) for store in self.desk.watch.experiments())
-        if not rows:
-            return head + empty(t("no_run", lang), t("no_run_help", lang)).replace(
-                'class="nil"', 'class="nil" style="min-height:80px"'
-            )
-        return head + table("", rows)
-
-    def _experiment(self, store: Any, lang: str) -> str:
-        runs = [run for run in self.desk.watch.runs(store) if not run.is_base]
-        swatches = " ".join(swatch(self.desk.looks.of(run.kind).colour, run.second) for run in runs)
-        name = store.path.name
-        waiting = name == self.desk.worker.current or name in self.desk.worker.waiting()
-        unfinished = [run for run in runs if run.view.state != "finished"]
-        again = " " + button("resume", t("act_resume", lang), "small", name)
-        if any(run.view.state == "paused" for run in runs):
-            state = badge("warn", t("state_paused", lang)) + again
-        elif waiting or any(run.view.busy for run in runs):
-            state = badge("live", t("state_training", lang))
-        elif unfinished:
-            state = badge("warn", t("n_unfinished", lang, n=len(unfinished))) + again
-        else:
-            state = badge("ok", "✓ " + t("state_finished", lang))
-        return (
-            f"<tr><td><b>{esc(name)}</b></td><td>{swatches}</td><td>{word('n_runs', lang, n=len(runs))}</td>"
-            f'<td class="num">{size(disk_use(store.path))}</td><td style="text-align:right">{state}</td></tr>'
-        )
+        """Experiments with what they hold, how much disk they use, and the trash."""
+        return bins.drawn(self.desk, lang)
 
     @told
     def again(self, event: gr.EventData, request: gr.Request) -> str:
@@ -124,13 +100,29 @@ class _Room:
         return self.doctor(lang_of(request), anew=said(event).get("act") == "check")
 
     @told
-    def resumed(self, event: gr.EventData, request: gr.Request) -> Any:
-        """Go on with an experiment, and show it live."""
-        data = said(event)
-        if data.get("act") != "resume":
-            return gr.skip()
-        self.desk.resume(data["id"])
-        return self.experiments(lang_of(request)), gr.Tabs(selected="train")
+    def asked(self, event: gr.EventData, request: gr.Request) -> Any:
+        """Go on with an experiment and show it live, throw it away, bring it back, or empty the trash."""
+        data, lang = said(event), lang_of(request)
+        act, name = data.get("act"), str(data.get("id", ""))
+        if act == "resume":
+            self.desk.resume(name)
+            return self.experiments(lang), gr.Tabs(selected="train")
+        if act == "delete":
+            if name == self.desk.worker.current or name in self.desk.worker.waiting():
+                raise StoreError(f"'{name}' is at work; stop it first.")
+            self.desk.queue.drop(name)
+            self.desk.trash.put(name)
+        elif act == "restore":
+            self.desk.trash.restore(name)
+        elif act == "empty_trash":
+            self.desk.trash.empty()
+        return self.experiments(lang), gr.skip()
+
+    def guided(self, event: gr.EventData, request: gr.Request) -> Any:
+        """The guide is wanted again."""
+        if said(event).get("act") == "guide":
+            self.desk.drafts.change(walk=True)
+        return settings(lang_of(request), self.desk)
 
 
 def _meaning(text: str, lang: str) -> str:
@@ -179,8 +171,8 @@ def _typed(text: str) -> str:
     return f"{before}{colon}`{command}`{see}{rest}" if colon else text
 
 
-def settings(lang: str) -> str:
-    """Language and theme; both are kept by this browser."""
+def settings(lang: str, desk: Desk) -> str:
+    """Language and theme, which this browser keeps, the guide, and where everything lies."""
     tongues = "".join(
         f'<button type="button" class="bt{" primary" if code == lang else ""}" data-lang="{code}">{esc(name)}</button>'
         for code, name in (("en", "English"), ("zh", "简体中文"))
@@ -193,5 +185,9 @@ def settings(lang: str) -> str:
         f'<h2 class="h">{word("settings", lang)}</h2><p class="mute">{word("language", lang)}</p>'
         f'<div class="ln">{tongues}</div>'
         f'<p class="mute" style="margin-top:10px">{word("theme", lang)}</p><div class="ln">{themes}</div>'
+        f'<div class="ln" style="margin-top:10px">{button("guide", t("guide_again", lang))}</div>'
+        f'<p class="mute" style="margin-top:10px">{word("outputs_folder", lang)}</p>'
+        f'<div class="ln"><code class="grow">{esc(desk.outputs)}</code>{copy(str(desk.outputs), lang)}</div>'
+        f'<p class="faint">{word("outputs_help", lang)}</p>'
         f'<p class="faint" style="margin-top:10px">{word("network_off", lang)}</p>'
     )

@@ -1,18 +1,27 @@
 """The only file that knows the Train tab: the runs of the experiment in hand, live, and what can be asked of them."""
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
 from studio.errors import StoreError
-from studio.ui import view
+from studio.ui import columns, view
+from studio.ui.columns import PLOTS, Look
 from studio.ui.desk import Desk, Now
 from studio.ui.i18n import t
 from studio.ui.markup import VOID, empty, leave
-from studio.ui.speak import QUIET, lang_of, pane, said, told
+from studio.ui.speak import CLICKS, QUIET, lang_of, said, told
 from studio.ui.tabs import setup
 from studio.ui.tabs.setup import SetupTab
+from studio.ui.theme import STATIC
+
+FORM = (STATIC / "form.js").read_text(encoding="utf-8")
+
+LOOKING = ("before", "plot", "film", "set")
+SILENCE = 30.0  # seconds without a sign of life after which a visitor may count an engine as dead
+VISITS = 1000  # of which it is known what they look at
 
 
 @dataclass(frozen=True)
@@ -26,22 +35,28 @@ class TrainTab:
     setup_view: gr.Tab
 
 
+def _pane(elem_id: str) -> gr.HTML:
+    return gr.HTML("", apply_default_css=False, elem_id=elem_id, padding=False, js_on_load=CLICKS + FORM)
+
+
 def build(desk: Desk, tabs: gr.Tabs, label: Any) -> TrainTab:
     """Lay the tab out; the caller stands inside its gr.Tab."""
     with gr.Tabs(elem_id="train_views", selected="live") as views:
         with gr.Tab(label("view_setup"), id="setup") as setup_view:
             laid = setup.build(desk, views, label)
         with gr.Tab(label("view_live"), id="live"):
-            toolbar = pane("train_toolbar")
-            columns = pane("train_runs")
+            toolbar = _pane("train_toolbar")
+            runs = _pane("train_runs")
             with gr.Row(equal_height=False, elem_id="train_lower"):
-                with gr.Column(scale=3, elem_classes="pan", min_width=320):
-                    losses = pane("train_loss")
-                with gr.Column(scale=2, elem_classes="pan", min_width=280):
-                    log = pane("train_log")
+                with gr.Column(scale=5, elem_classes="pan", min_width=320):
+                    lower = _pane("train_loss")
+                with gr.Column(scale=2, elem_classes="pan", min_width=260):
+                    log = _pane("train_log")
     room = _Room(desk)
-    toolbar.click(room.asked, None, tabs, **QUIET)
-    return TrainTab([toolbar, columns, losses, log], room.show, laid, views, setup_view)
+    parts = [toolbar, runs, lower, log]
+    for pane in parts[:3]:
+        pane.click(room.asked, None, [tabs, *parts], **QUIET)
+    return TrainTab(parts, room.show, laid, views, setup_view)
 
 
 class _Room:
@@ -49,34 +64,70 @@ class _Room:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self._looked: OrderedDict[str, Look] = OrderedDict()  # by visit: it ends with the page
 
-    def show(self, now: Now, lang: str) -> tuple[str, str, str, str]:
-        """Toolbar, columns, plot and log of the experiment in hand."""
+    def show(self, now: Now, lang: str, request: gr.Request) -> tuple[str, str, str, str]:
+        """Toolbar, columns, plot or film, and log of the experiment in hand, as this visitor looks at it."""
         looks = self.desk.looks
+        look = self._looked.get(request.session_hash or "", columns.PLAIN)
         if now.experiment is None:
             go = leave("methods", t("set_up", lang), name="train_methods")
             return "", empty(t("no_run", lang), t("no_run_help", lang), go), VOID, VOID
         return (
-            view.toolbar(now, lang),
-            view.columns(now, looks, lang),
-            view.losses(now, looks, lang),
+            view.toolbar(now, lang, columns.prompts(now), look.prompt, look.before),
+            columns.columns(now, looks, lang, look),
+            columns.lower(now, looks, lang, look),
             view.log(now, looks, lang),
         )
 
     @told
     def asked(self, event: gr.EventData, request: gr.Request) -> Any:
-        """A button of the toolbar was pressed."""
-        act = said(event).get("act", "")
-        lang = lang_of(request)
+        """Something was pressed or chosen: what is looked at changes at once, what the runs do by their own time."""
+        data, lang = said(event), lang_of(request)
+        act, name = str(data.get("act", "")), str(data.get("id", ""))
         if act == "compare":
-            return gr.Tabs(selected="compare")
-        if act == "resume":
-            experiment = self.desk.now().experiment
-            if experiment is not None:
-                self.desk.resume(experiment.path.name)
-                gr.Info(t("told_resume", lang), title="Crucible")
-        elif act in ("stop", "pause", "sample", "save"):
+            return gr.Tabs(selected="compare"), *(gr.skip(),) * 4
+        visit = request.session_hash or ""
+        look = self._looked.get(visit, columns.PLAIN)
+        looked = _looked(look, act, name, str(data.get("value", "")))
+        if act in LOOKING:
+            self._looked[visit] = looked
+            while len(self._looked) > VISITS:
+                self._looked.popitem(last=False)
+        else:
+            self._do(act, name, lang)
+        return gr.skip(), *self.show(self.desk.now(), lang, request)
+
+    def _do(self, act: str, name: str, lang: str) -> None:
+        """What a button asks of the runs; raises UserError."""
+        if act in ("stop", "pause", "sample", "save"):
             if not self.desk.wish(act):
                 raise StoreError("No run is at work now.")
             gr.Info(t(f"told_{act}", lang), title="Crucible")
-        return gr.skip()
+            return
+        experiment = self.desk.now().experiment
+        if experiment is None:
+            raise StoreError("There is no experiment in hand; look again.")
+        if act == "resume":
+            self.desk.resume(experiment.path.name)
+            gr.Info(t("told_resume", lang), title="Crucible")
+        elif act == "discard":
+            done = self.desk.trash.discard(experiment.path.name, name)
+            gr.Info(t("told_thrown" if done else "told_discard", lang, name=name), title="Crucible")
+        elif act == "lost":
+            experiment.run(name).declare_dead(SILENCE)
+
+
+def _looked(look: Look, act: str, name: str, value: str) -> Look:
+    """What is looked at after ``act``; the same where it asks for something else. Pure."""
+    if act == "before":
+        return replace(look, before=not look.before)
+    if act == "plot" and name in PLOTS:
+        return replace(look, plot=name)
+    if act == "film":
+        return replace(look, plot="film", film=name)
+    if act == "set" and name == "film":
+        return replace(look, film=value)
+    if act == "set" and name == "prompt" and value.isdigit():
+        return replace(look, prompt=int(value))
+    return look
