@@ -1,6 +1,7 @@
 """The only file that turns words on a command line into calls; it imports lazily and holds no logic."""
 
 import argparse
+import io
 import json
 import logging
 import os
@@ -34,7 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def quiet() -> None:
-    """Keep libraries from talking to the network or over the program's own words."""
+    """Keep libraries from talking to the network or over the program's own words, and let every name be printed."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show becomes an escape
+            stream.reconfigure(errors="backslashreplace")
     for name, value in {
         "GRADIO_ANALYTICS_ENABLED": "False",
         "HF_HUB_DISABLE_TELEMETRY": "1",

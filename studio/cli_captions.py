@@ -47,6 +47,7 @@ def caption(arguments: argparse.Namespace) -> int:
 
 
 def _caption(arguments: argparse.Namespace) -> int:
+    from studio.cli_data import valid
     from studio.data.scan import resolve_folder
     from studio.engine.captioning import Batch, accept, is_example, ready
     from studio.engine.proposals import CaptionSpec
@@ -55,7 +56,7 @@ def _caption(arguments: argparse.Namespace) -> int:
     if is_example(folder) and not arguments.dry_run:
         raise DataError("The example's captions stay as they are; add --dry-run, or copy its folder to change them.")
     names = ("captioner", "mode", "trigger", "prefix", "suffix")
-    spec = CaptionSpec(**{name: getattr(arguments, name) for name in names})
+    spec = valid(CaptionSpec, {name: getattr(arguments, name) for name in names})
     batch = Batch(folder, spec, ready(spec.captioner, _settings(arguments.set)))
     found: list[Proposed] = []
     try:
@@ -97,7 +98,9 @@ def _follow(batch: "Batch", found: list["Proposed"], as_json: bool) -> "Ended":
 
 
 def _lines(name: str, told: "Proposed") -> Iterator[str]:
-    yield name
+    from studio.data.names import shown
+
+    yield shown(name)
     if told.changes:
         yield from [f"  - {told.old}"] if told.old else []
         yield f"  + {told.new}"
@@ -115,7 +118,7 @@ def _summary(ended: "Ended") -> str:
 def _say(as_json: bool, line: dict[str, Any], text: str) -> None:
     from tqdm import tqdm
 
-    tqdm.write(json.dumps(line, ensure_ascii=False, default=str) if as_json else text, file=sys.stdout)
+    tqdm.write(json.dumps(line, default=str) if as_json else text, file=sys.stdout)
     sys.stdout.flush()  # who reads it through a pipe sees each as it comes
 
 

@@ -93,10 +93,11 @@ def _asked(arguments: argparse.Namespace, fast: bool = False) -> "tuple[Any, Ask
             raise SpecError(f"--set takes data.field=value here, not '{text}'.")
         given[name.strip().removeprefix("data.")] = parse_value(value.strip())
     base = ground(arguments.base)
-    return _valid(DataSpec, given).completed(), Asked(base.resolution, base.step, base.meter, fast)
+    return valid(DataSpec, given).completed(), Asked(base.resolution, base.step, base.meter, fast)
 
 
-def _valid(kind: Any, given: dict[str, Any]) -> Any:
+def valid(kind: Any, given: dict[str, Any]) -> Any:
+    """A group of settings; raises SpecError with one sentence for what it does not take."""
     from pydantic import ValidationError
 
     from studio.errors import SpecError

@@ -94,6 +94,7 @@ def _edited(folder: Path, journal: "Journal", arguments: argparse.Namespace) -> 
 
 def _edit(name: str, given: list[str], held: "Captions", arguments: argparse.Namespace) -> Sequence["Change"]:
     """One of the edits of the grammar."""
+    from studio.cli_data import valid
     from studio.data import edits
     from studio.data.setting import DataSpec
 
@@ -105,7 +106,7 @@ def _edit(name: str, given: list[str], held: "Captions", arguments: argparse.Nam
     if name == "replace":
         return edits.replace(held, *given, pattern=arguments.pattern, case=not arguments.ignore_case)
     if name == "trigger":
-        return edits.trigger(held, DataSpec(trigger=given[0]))
+        return edits.trigger(held, valid(DataSpec, {"trigger": given[0]}))
     calls: dict[str, Callable[[], Sequence[Change]]] = {
         "add-tag": lambda: edits.add_tag(held, *given, first=arguments.first, **sign),
         "remove-tag": lambda: edits.remove_tag(held, *given, **sign),
@@ -132,9 +133,11 @@ def _history(_folder: Path, journal: "Journal", arguments: argparse.Namespace) -
 
 
 def _listed(folder: Path, _journal: "Journal", arguments: argparse.Namespace) -> None:
+    from studio.data.names import shown
+
     for path, text in _captions(folder).items():
         name = path.relative_to(folder).as_posix()
-        _say(arguments.json, {"path": name, "caption": text}, f"{name}\n  {text or '(no caption)'}")
+        _say(arguments.json, {"path": name, "caption": text}, f"{shown(name)}\n  {text or '(no caption)'}")
 
 
 def _tags(folder: Path, _journal: "Journal", arguments: argparse.Namespace) -> None:
@@ -159,9 +162,11 @@ def _line(folder: Path, change: "Change") -> dict[str, Any]:
 
 
 def _lines(folder: Path, change: "Change") -> list[str]:
+    from studio.data.names import shown
+
     old, new = ([f"  {sign} {line}" for line in (text or "").split("\n") if line]
                 for sign, text in (("-", change.old), ("+", change.new)))  # fmt: skip
-    return [change.picture.relative_to(folder).as_posix(), *old, *new]
+    return [shown(change.picture.relative_to(folder).as_posix()), *old, *new]
 
 
 def _of(action: "Action") -> dict[str, Any]:
@@ -179,4 +184,4 @@ def _counted(count: int) -> str:
 
 
 def _say(as_json: bool, line: dict[str, Any], text: str) -> None:
-    print(json.dumps(line, ensure_ascii=False) if as_json else text)
+    print(json.dumps(line) if as_json else text)

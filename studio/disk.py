@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import shutil
 import threading
@@ -13,6 +14,7 @@ from studio.environment import try_lock
 
 DRAFT = ".partial-"
 GUARD = ".guard"
+ROOM = 180  # bytes of a name that fit behind what a draft's name begins with; file systems allow 255
 PATIENCE = 5.0  # seconds to wait for a guard; whoever keeps one needs milliseconds
 
 
@@ -22,7 +24,7 @@ def write_text(path: Path, text: str, durable: bool = True) -> None:
     What is not ``durable`` may be lost, or empty, after the power fails; a crash of the program does not hurt it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{DRAFT}{os.getpid()}-{threading.get_ident()}-{path.name}")
+    draft = path.with_name(f"{DRAFT}{os.getpid()}-{threading.get_ident()}-{_short(path.name)}")
     try:
         with open(draft, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
@@ -37,10 +39,16 @@ def write_text(path: Path, text: str, durable: bool = True) -> None:
         flush_folder(path.parent)
 
 
+def _short(name: str) -> str:
+    """``name``, or of a long one enough that its draft's name is no longer than file systems allow."""
+    whole = os.fsencode(name)
+    return name if len(whole) <= ROOM else hashlib.sha256(whole).hexdigest()[:16]
+
+
 @contextlib.contextmanager
 def published(folder: Path) -> Iterator[Path]:
     """Give a draft folder to fill; on a clean exit it is flushed and takes ``folder``'s place, else it is removed."""
-    draft = folder.with_name(f"{DRAFT}{os.getpid()}-{folder.name}")
+    draft = folder.with_name(f"{DRAFT}{os.getpid()}-{_short(folder.name)}")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,6 +88,7 @@ def test_what_is_there_is_shown(say: Say) -> None:
         (["--undo", "--add-tag", "x"], "Give either edits"),
         (["--undo"], "nothing to undo"),
         (["--replace", "(", "x", "--pattern"], "is wrong"),
+        (["--trigger", "x" * 61], "'trigger' cannot be"),
         (["--sort", "colour"], "--sort takes name or count"),
     ],
 )
@@ -99,3 +102,15 @@ def test_the_example_is_only_looked_at(capsys: pytest.CaptureFixture[str]) -> No
     assert cli.main(["captions", "corgi", "--add-tag", "x", "--dry-run"]) == 0
     assert cli.main(["captions", "corgi", "--add-tag", "x"]) == 2
     assert "copy its folder" in capsys.readouterr().err
+
+
+def test_names_of_any_bytes_are_printed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / os.fsdecode(b"\xff\n.png")).write_bytes(b"picture")
+    for words, line in ((["--list"], r"\udcff\n.png"), (["--add-tag", "狗", "--dry-run", "--json"], r"\udcff\n.png")):
+        stream = io.TextIOWrapper(io.BytesIO(), encoding="gbk" if "--json" in words else "utf-8")
+        monkeypatch.setattr("sys.stdout", stream)
+        assert cli.main(["captions", str(folder), *words]) == 0
+        stream.flush()
+        told = stream.buffer.getvalue().decode(stream.encoding).splitlines()  # type: ignore[attr-defined]
+        assert any(line in one for one in told)
+        assert "--json" not in words or {"path": "sub/c.png", "old": None, "new": "狗"} in map(json.loads, told)

@@ -287,6 +287,14 @@ def test_a_garbled_lock_holds_nothing(run: RunStore, content: str) -> None:
     assert run.holder() == 0
 
 
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path) -> None:
+    for _ in range(2):
+        write_text(tmp_path / ("狗" * 85), "1")
+    with published(tmp_path / ("x" * 255)) as draft:
+        (draft / "a").touch()
+    assert sorted(len(os.fsencode(path.name)) for path in tmp_path.iterdir()) == [255, 255]
+
+
 def test_published_is_whole_or_not_at_all(tmp_path: Path) -> None:
     folder = tmp_path / "there"
     with published(folder) as draft:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,7 @@ from studio.events import Progress
 
 LIMIT: Final = 32 * 2**30  # bytes that one import may bring, unpacked
 FREE: Final = 2**30  # bytes that must stay free: training needs room, too
+TAKEN_NAME: Final = "A file of its name is there already, and nothing is written over."
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,10 @@ class Refused:
 
 @dataclass
 class Taken:
-    """What an import did: new names in the folder, by the names they came with, and what was not taken."""
+    """What an import did: new names in the folder, by the names they came with, and what was not taken.
+
+    Where several files came under one name, all but the first have a number behind it.
+    """
 
     folder: str
     taken: dict[str, str] = field(default_factory=dict)
@@ -92,7 +97,9 @@ class _Batch:
             else:
                 reason = NOT_READ if ending in FOREIGN else "It is no picture, caption or mask."
                 result.refused.append(Refused(shown(item.name.as_posix()), reason))
-        self.groups = [(stem, items) for (_, stem), items in sorted_items.items()]
+        self.groups = [
+            (stem, part) for (_, stem), items in sorted_items.items() for part in _apart(stem, items, result)
+        ]
         self.size = sum(item.size for _, items in self.groups for item in items)
 
     def _read(self, item: Item, result: Taken) -> None:
@@ -108,6 +115,26 @@ class _Batch:
         for name, text in table.captions.items():
             self.tables[key((item.name.parent / name).as_posix())] = text
         result.notes.append(f"The captions of '{shown(item.name.as_posix())}' are written beside their pictures.")
+
+
+def _apart(stem: str, items: list[Item], result: Taken) -> list[list[Item]]:
+    """Files of one name, as uploads from several folders and some zips have them: the first of each, the second, ...
+
+    Which of the pictures called ``stem`` a caption or a mask belongs to is known only where all of them have one.
+    """
+    often = Counter(item.name.name for item in items)
+    pictures = max((often[item.name.name] for item in items if _is_picture(item) and item.name.stem == stem), default=0)
+    parts: list[list[Item]] = [[] for _ in range(max(often.values()))]
+    turn: Counter[str] = Counter()
+    for item in items:
+        name = item.name.name
+        beside = item.name.stem != stem or item.name.suffix.lower() in CAPTION_ENDINGS
+        if beside and pictures and often[name] != pictures:
+            result.refused.append(Refused(shown(item.name.as_posix()), TAKEN_NAME))
+            continue
+        parts[turn[name]].append(item)
+        turn[name] += 1
+    return [part for part in parts if part]
 
 
 class _Shelf:
@@ -156,14 +183,17 @@ def _bring(group: tuple[str, list[Item]], batch: _Batch, shelf: _Shelf, result: 
         _copy(item, place / f"{new}{item.name.name[len(old) :]}", result, shelf.folder)
     said = batch.tables.get(key(pictures[0].name.as_posix()))
     if said and not any(item.name.suffix.lower() in CAPTION_ENDINGS for item in items):
-        with contextlib.suppress(OSError):
+        try:
             (place / f"{new}.txt").write_text(said + "\n", encoding="utf-8", newline="\n")
+        except OSError as error:
+            why = f"It cannot be copied ({error.strerror})."
+            result.refused.append(Refused(shown(f"{pictures[0].name.with_suffix('.txt')}"), why))
 
 
 def _unwanted(item: Item, place: Path, shelf: _Shelf) -> str:
     """Why a caption or mask that comes without its picture is not taken; nothing where that picture waits for it."""
     if (place / item.name.name).exists():
-        return "A file of its name is there already, and nothing is written over."
+        return TAKEN_NAME
     stem = item.name.stem[: -len(MASK)] if _is_mask(item) else item.name.stem
     return "" if _alike(stem) in shelf.stems(place) else "Its picture is not there."
 
@@ -219,4 +249,7 @@ def _copy(item: Item, target: Path, result: Taken, folder: Path) -> None:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         result.refused.append(Refused(shown(item.name.as_posix()), f"It cannot be copied ({why})."))
         return
-    result.taken[item.name.as_posix()] = target.relative_to(folder).as_posix()
+    name, number = item.name.as_posix(), 2
+    while name in result.taken:
+        name, number = f"{item.name.as_posix()} ({number})", number + 1
+    result.taken[name] = target.relative_to(folder).as_posix()

@@ -167,8 +167,9 @@ def _parts(
     used = [name for name in names if key(name) not in out]
     held = {names[name] for name in held_names(used, spec)}
     place = held_folder(spec)
-    if place and place.resolve().is_relative_to(folder.resolve()):
-        held |= {folder / path.resolve().relative_to(folder.resolve()) for path in listing(place).pictures}
+    if place:  # whatever name it has there: `dataset` compares as here
+        judged_by = {path.resolve() for path in listing(place).pictures}
+        held |= {path for path in found.pictures if path.resolve() in judged_by}
     parts: dict[Path, Part] = {}
     for name, path in names.items():
         bad = bool(measured[path].error) or path in heard.troubles

@@ -9,10 +9,10 @@ from studio.data.image import Unreadable, cropped, cropped_mask, facts, open_mas
 from studio.data.judge import Asked, fit_of
 from studio.data.listing import MASK
 from studio.data.names import key, listed, relative
-from studio.data.scan import Dataset, Example, dataset, resolve_folder
+from studio.data.scan import Dataset, Example, dataset, held_folder, resolve_folder
 from studio.data.setting import DataSpec
 from studio.disk import published
-from studio.errors import DataError
+from studio.errors import DataError, StoreError
 from studio.events import Progress
 
 
@@ -30,9 +30,10 @@ def prepare(folder: str, out: Path, spec: DataSpec, asked: Asked) -> Iterator[Pr
 
     ``out`` must be new or empty and lie apart from ``folder``, in which nothing changes; until all is written it is
     not there. Folders that repeat their pictures keep their names. Yields how far it is, and at last what was made.
-    Raises DataError for a folder that cannot be taken, and for pictures that cannot be read and are not left out.
+    Raises DataError for a folder that cannot be taken, and for pictures that cannot be read and are not left out,
+    StoreError where ``out`` cannot be written.
     """
-    spec = spec.model_copy(update={"folder": folder})
+    spec, out = spec.model_copy(update={"folder": folder}), out.expanduser()
     place = resolve_folder(folder)
     _apart(place, out)
     found = dataset(spec)
@@ -42,17 +43,28 @@ def prepare(folder: str, out: Path, spec: DataSpec, asked: Asked) -> Iterator[Pr
         raise DataError(refusal(listed(broken), len(broken)))
     names = _names(used, place)
     yield Progress(stage="preparing", done=0, total=len(used))
-    with published(out) as draft:
-        for done, one in enumerate(used, 1):
-            _write(one, draft / names[one.path], spec, asked)
-            yield Progress(stage="preparing", done=done, total=len(used))
-    held = tuple(names[one.path].as_posix() for one in used if one in set(found.held_out))
-    made = {"folder": str(out), "hold_back": () if spec.held_out else held, "leave_out": ()}
+    try:
+        with published(out) as draft:
+            for done, one in enumerate(used, 1):
+                _write(one, draft / names[one.path], spec, asked)
+                yield Progress(stage="preparing", done=done, total=len(used))
+    except OSError as error:
+        raise StoreError(f"{out} cannot be written: {error}; free some space or choose another folder.") from error
+    held_out = set(found.held_out)
+    inside = held_out & set(used)
+    held = tuple(names[one.path].as_posix() for one in used if one in inside)
+    judge = "" if held and inside == held_out else _judge(spec)  # elsewhere it stays as it is
+    made = {"folder": str(out), "hold_back": held, "held_out": judge, "leave_out": ()}
     yield Prepared(str(out), len(used), spec.model_copy(update=made))
 
 
+def _judge(spec: DataSpec) -> str:
+    """The folder of pictures to judge by, by a name that means the same for any data.folder."""
+    return spec.held_out or (f"{spec.folder}-held-out" if held_folder(spec) else "")
+
+
 def _apart(place: Path, out: Path) -> None:
-    old, new = place.resolve(), out.expanduser().resolve()
+    old, new = place.resolve(), out.resolve()
     if new.is_relative_to(old) or old.is_relative_to(new):
         raise DataError(
             f"'{out}' lies in the folder of the originals, or around it; choose a new folder apart from it."

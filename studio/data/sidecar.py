@@ -25,7 +25,7 @@ _MARKS: Final = (
     (b"\xff\xfe", "utf-16", "UTF-16"),
     (b"\xfe\xff", "utf-16", "UTF-16"),
 )
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _PAIR: Final = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]")
 _CHINESE: Final = re.compile(rb"[\xa1-\xfe][\xa1-\xfe]")
 
@@ -107,7 +107,7 @@ def _guesses(data: bytes) -> list[tuple[str, str]]:
 
 
 def tidied(text: str) -> str:
-    """``text`` without empty lines, control characters and space that means nothing."""
+    """``text`` without empty lines, control characters, halves of characters and space that means nothing."""
     lines = (" ".join(_CONTROL.sub(" ", line).split()) for line in text.splitlines())
     return "\n".join(line for line in lines if line)
 

@@ -17,6 +17,7 @@ from studio.captioners.base import Caption, Captioner
 from studio.captioners.weights import downloaded
 from studio.data.image import open_picture
 from studio.data.journal import Action, Journal
+from studio.data.names import shown
 from studio.data.scan import scan
 from studio.engine.machine import this_hardware
 from studio.engine.proposals import CaptionSpec, Draft, Proposed, merged
@@ -166,7 +167,7 @@ class Batch:
                 told[path] = Proposed(path, old[path], merged(old[path], found, self.spec), found.note, found.tags)
             else:
                 why = f"{type(found).__name__}: {' '.join(str(found).split())[:120]}"
-                told[path] = Unread(path, f"'{path.name}' gets no caption ({why}); write it by hand.")
+                told[path] = Unread(path, f"'{shown(path.name)}' gets no caption ({why}); write it by hand.")
         if self._draft:
             self._draft.add([one for path in paths if isinstance(one := told[path], Proposed)])
         return [told[path] for path in paths]

@@ -17,6 +17,7 @@ from studio.data.hidden import HIDDEN
 from studio.data.image import open_picture
 from studio.data.judge import Asked, Report
 from studio.data.measure import measure, sharpness
+from studio.data.scan import dataset
 from studio.data.setting import DataSpec
 from studio.data.similar import near_duplicates
 from studio.data.tokens import LIMIT
@@ -140,6 +141,25 @@ def test_tables_of_captions(folder: Path) -> None:
     found = report(folder)
     assert [one.caption for one in found.verdicts] == ["sks, beside", "sks, two", 'sks, "three"', None]
     assert len(found.problems) == 2 and "Line 3 of 'metadata.jsonl'" in found.problems[0]
+
+
+def test_half_a_character_in_a_table_is_done_without(folder: Path, base: Ground) -> None:
+    (folder / "01.txt").unlink()
+    (folder / "metadata.jsonl").write_text(json.dumps({"file_name": "01.png", "text": "sks \ud83d dog"}), "utf-8")
+    found = report(folder, Asked(64, 16, base.meter))
+    assert verdict(found, "01.png").caption == "sks dog" and found.counts() == {"ok": 4}
+
+
+def test_a_folder_to_judge_by_may_hold_links(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "judge").mkdir()
+    (tmp_path / "judge" / "x.png").symlink_to(folder / "01.png")
+    assert [one.name for one in report(folder, held_out=str(tmp_path / "judge")).of("held_out")] == ["01.png"]
+    (folder / "judge").mkdir()
+    (folder / "judge" / "x.png").symlink_to(starter.CORGI / "05.png")
+    spec = DataSpec(folder=str(folder), held_out=str(folder / "judge"))
+    found = report(folder, held_out=spec.held_out)
+    assert [one.name for one in found.of("held_out")] == ["judge/x.png"]
+    assert [one.name for one in found.of("train")] == [one.path.name for one in dataset(spec).train]
 
 
 def test_a_second_check_decodes_nothing_and_what_changed_is_looked_at_again(

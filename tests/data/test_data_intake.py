@@ -131,3 +131,20 @@ def test_the_captions_of_a_table_are_written_beside_and_names_from_china_are_rea
     raw = packed(tmp_path / "b.zip", {"xxxx.png": ONE}).read_bytes().replace(b"xxxx", "小狗".encode("gbk"))
     (tmp_path / "b.zip").write_bytes(raw)
     assert taken(tmp_path / "set", tmp_path / "b.zip").taken == {"小狗.png": "小狗.png"}
+
+
+def test_files_of_one_name_are_all_taken(tmp_path: Path) -> None:
+    one, two = (
+        put(tmp_path / "1", **{"a.png": ONE, "a.txt": b"1"}),
+        put(tmp_path / "2", **{"a.png": TWO, "a.txt": b"2"}),
+    )
+    result = taken(tmp_path / "set", *(folder / name for folder in (one, two) for name in ("a.png", "a.txt")))
+    assert tree(tmp_path / "set") == {"a.png": ONE, "a.txt": b"1", "a-2.png": TWO, "a-2.txt": b"2"}
+    assert result.pictures == 2 and len(result.taken) == 4 and not result.refused
+    result = taken(tmp_path / "other", one / "a.png", two / "a.png", two / "a.txt", one / "a.png")
+    assert tree(tmp_path / "other") == {"a.png": ONE, "a-2.png": TWO}  # nobody can tell whose caption it is
+    assert [one.name for one in result.refused] == ["a.txt", "a.png"]
+    with zipfile.ZipFile(tmp_path / "twice.zip", "w") as target, pytest.warns(UserWarning, match="Duplicate"):
+        target.writestr("a.png", ONE)
+        target.writestr("a.png", TWO)
+    assert taken(tmp_path / "third", tmp_path / "twice.zip").pictures == len(tree(tmp_path / "third")) == 2

@@ -20,7 +20,7 @@ from studio.data.mask import load_mask, mask_path, removal_lacks, remove_backgro
 from studio.data.prepare import Prepared, prepare
 from studio.data.scan import dataset, scan
 from studio.data.setting import DataSpec
-from studio.errors import DataError
+from studio.errors import DataError, StoreError
 from tests.data.nasty import PHOTO, turned
 from tests.data.test_data_cache import Averager
 
@@ -60,6 +60,29 @@ def test_copies_are_what_training_sees_and_originals_stay(folder: Path, tmp_path
         assert fit_of(*copy.size, result.spec, ASKED).size == copy.size == fit.size
         assert torch.equal(pixels(copy, fit.size), pixels(picture, fit.size, focus=before_.focus))
         assert after.caption == before_.caption and (after.mask is None) == (before_.mask is None)
+
+
+def test_what_is_judged_by_is_not_trained_on_in_the_copies(folder: Path, tmp_path: Path) -> None:
+    (folder / "judge").mkdir()
+    PHOTO.save(folder / "judge" / "c.png")
+    result = made(folder, tmp_path / "new", held_out=str(folder / "judge"))
+    split = dataset(result.spec)
+    assert [one.path.name for one in split.held_out] == ["c.png"] and split.held_out[0].path.parent.parent.name == "new"
+    assert sorted(one.path.name for one in split.train) == ["a-2.png", "a.png", "b.png"]
+    apart = made(folder, tmp_path / "more", held_out=str(starter.CORGI_HELD_OUT), hold_back=("a.jpg",))
+    assert len(dataset(apart.spec).train) == 3 and len(dataset(apart.spec).held_out) == 5
+    *_, example = prepare("corgi", tmp_path / "corgi", DataSpec(folder="corgi"), ASKED)
+    assert isinstance(example, Prepared)
+    assert len(dataset(example.spec).train) == 10 and len(dataset(example.spec).held_out) == 4
+
+
+def test_copies_that_cannot_be_written_are_said(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    made(folder, Path("~/new"))
+    assert (tmp_path / "home" / "new" / "a.png").is_file()
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="choose another folder"):
+        made(folder, tmp_path / "file" / "new")
 
 
 def test_copies_take_no_folder_that_is_there(folder: Path, tmp_path: Path) -> None:
