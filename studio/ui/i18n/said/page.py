@@ -20,7 +20,6 @@ ZH = {
     "The experiment '{name}' of this run is gone; bring it back first.": "此训练所属的实验“{name}”已不在；先恢复它。",
     "There is another '{name}' now; throw that one away first.": "现在已有另一个“{name}”；先丢弃那一个。",
     "There is no experiment in hand; look again.": "当前没有实验；重新查看。",
-    "'{name}' has just given a sign of life; it is not interrupted.": "“{name}”刚刚还有心跳；它没有中断。",
     "There is no experiment '{name}'.": "没有实验“{name}”。",
     "Other pictures are being worked on; wait for that, or cancel it.": "正在处理其他图片；等待，或取消它。",
     "Captions are being found already; wait for them, or cancel it.": "正在生成标注；等待，或取消它。",
