@@ -116,14 +116,14 @@ class ScheduleFreeAdamW(_Optimizer):
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """While open, the parameters are x; then y again, bit for bit."""
+        """While open, the parameters are x; then y again, bit for bit, of which a copy waits on the CPU meanwhile."""
         kept: list[tuple[Tensor, Tensor]] = []
         try:
             with torch.no_grad():
                 for group in self.param_groups:
                     for parameter in group["params"]:
                         if self.state.get(parameter):
-                            kept.append((parameter, parameter.detach().clone()))
+                            kept.append((parameter, parameter.detach().to("cpu", copy=True)))
                             z = self.state[parameter]["z"].to(parameter.device)  # which may rest on another one
                             parameter.lerp_(z, 1 - 1 / group["betas"][0])
             yield

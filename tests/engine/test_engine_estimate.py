@@ -17,7 +17,7 @@ from studio.engine.spill import NEARLY_FULL, RECENT, Pace, spilling
 from studio.families.loading import CONFIGS
 from studio.hardware import Hardware, Plan, decide
 from studio.methods.base import ParamGroup
-from studio.spec import OptimSpec, RunSpec, make_spec
+from studio.spec import OptimSpec, RunSpec, load_spec, make_spec
 from tests import tiny
 
 Make = Callable[..., Any]
@@ -79,6 +79,19 @@ def test_a_small_card_previews_and_encodes_in_less_than_a_step_takes() -> None:
     assert found.encoding + found.overhead < found.previewing < found.training
     large = full_width("sdxl", "lora", **settings)
     assert large.training == found.training and large.previewing / GIB == pytest.approx(10.6, abs=0.1)
+
+
+@pytest.mark.parametrize(("name", "family"), [("dreambooth-sd15-8gb", "sd1"), ("dreambooth-sdxl-12gb", "sdxl")])
+def test_a_preset_leaves_a_tenth_of_its_card_free(name: str, family: str) -> None:
+    size = int(name.rsplit("-", 1)[1].removesuffix("gb")) * GIB
+    spec = load_spec(name, {"base.model": str(CONFIGS / family)})
+    found = estimate(spec, decide(dataclasses.replace(CARD, memory=size), spec.machine, spec.optim.name))
+    assert found.peak < 0.9 * size
+
+
+def test_what_rotates_in_butterflies_keeps_no_activations() -> None:
+    """BOFT's would take 8.6 GiB of an 8 GiB card (SD 1.5 at 512 pixels), with checkpointing 3.5; slow to tell here."""
+    assert all(load_spec(name).machine.gradient_checkpointing for name in ("boft-sd15-8gb", "boft-sdxl-16gb"))
 
 
 @pytest.mark.parametrize(("kind", "bits"), [("int8", 8.0), ("nf4", 4.5)])

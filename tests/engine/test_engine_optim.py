@@ -6,6 +6,7 @@ import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import numpy as np
@@ -116,14 +117,17 @@ def test_what_is_shown_before_the_first_step_is_where_it_starts() -> None:
         assert torch.equal(parameter, torch.ones(3))
 
 
-def test_what_rests_on_another_device_is_shown_too() -> None:
+def test_what_is_shown_needs_no_room_and_may_rest_on_another_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """Text encoders that learn wait in the computer's memory after a small card has drawn pictures."""
-    parameter = torch.nn.Parameter(torch.empty(3, device="meta"))
+    parameter = torch.nn.Parameter(torch.ones(3))
     optimizer = ScheduleFreeAdamW([parameter])
-    optimizer.state[parameter] = {"z": torch.ones(3)}
+    asked: list[torch.device] = []
+    here = SimpleNamespace(to=lambda device: asked.append(device) or torch.full((3,), 2.0))
+    optimizer.state[parameter] = {"z": here}
+    monkeypatch.setattr(torch.Tensor, "clone", lambda tensor: pytest.fail("a copy on the device of what may fill it"))
     with optimizer.averaged():
-        assert parameter.is_meta
-    assert not optimizer.state[parameter]["z"].is_meta
+        assert asked == [parameter.device] and not torch.equal(parameter, torch.ones(3))
+    assert torch.equal(parameter, torch.ones(3))
 
 
 def parts() -> list[ParamGroup]:
