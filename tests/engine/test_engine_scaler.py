@@ -1,0 +1,77 @@
+"""float16's loss scaler, with a processor in the card's place: the plain step, and a step too large is passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from studio.engine import checkpoint
+from studio.engine.course import Run
+from studio.engine.machine import Machine, this_hardware
+from studio.engine.worker import Resident
+from studio.events import Event, Step
+from studio.hardware import decide
+from studio.store import RunStore
+from tests import tiny
+
+SCALE = 2.0**12  # a power of two, which changes no digit of a float32
+Scaled = Callable[..., tuple[RunStore, list[Event]]]
+
+
+@pytest.fixture
+def scaled(tmp_path: Path, spec: Callable[..., Any], resident: Resident) -> Scaled:
+    """Train three steps with a loss scaler or without, where gradients are clipped; ``broken`` is an infinite step."""
+
+    def go(on: bool, broken: int = 0) -> tuple[RunStore, list[Event]]:
+        wanted = spec(
+            "lora",
+            method={"train_text_encoder": False},
+            optim={"clip": 1e-3},
+            schedule={"steps": 3, "batch_size": 1},
+            sample={"prompts": []},
+            data={"held_out": ""},
+            save={"every": 1, "keep": 3, "formats": ["kohya"]},
+        )
+        machine = Machine(decide(this_hardware(), wanted.machine, wanted.optim.name))
+        machine.scaler = torch.amp.GradScaler("cpu", init_scale=SCALE, enabled=on)
+        store = tiny.new_run(tmp_path / f"run-{on}-{broken}", wanted)
+        run, events, calls = Run(store, wanted, machine, resident), [], []
+
+        def spoilt(gradient: torch.Tensor) -> torch.Tensor:
+            calls.append(1)
+            return gradient * torch.inf if len(calls) == broken else gradient
+
+        for event in run.events():
+            events.append(event)
+            if event.kind == "measured":
+                next(iter(run.method.live.values())).register_hook(spoilt)
+        assert events[-1].kind == "finished", events[-1]
+        return store, events
+
+    return go
+
+
+def steps(events: list[Event]) -> list[tuple[float, float]]:
+    return [(event.loss, event.grad_norm) for event in events if isinstance(event, Step)]
+
+
+def test_a_scaled_loss_makes_the_plain_step_bit_for_bit(scaled: Scaled) -> None:
+    """Gradients are brought back to their size before they are measured and shortened."""
+    (plain, expected), (store, found) = scaled(False), scaled(True)
+    assert steps(found) == steps(expected)
+    assert all(norm > 1e-3 for _, norm in steps(expected)), "nothing was clipped"
+    for step in (1, 3):
+        assert tiny.same(tiny.checkpoint(store, step)[0], tiny.checkpoint(plain, step)[0])
+
+
+def test_a_step_too_large_for_float16_moves_nothing_and_halves_the_scale(scaled: Scaled) -> None:
+    store, events = scaled(True, broken=2)
+    assert [norm > 0 for _, norm in steps(events)] == [True, False, True]
+    weights = [tiny.checkpoint(store, step)[0] for step in (1, 2, 3)]
+    assert tiny.same(weights[0], weights[1]) and not tiny.same(weights[1], weights[2])
+    scales = [checkpoint.plain_of(store.checkpoint_folder(step), "scaler")["scale"] for step in (1, 2, 3)]
+    assert scales == [SCALE, SCALE / 2, SCALE / 2]
