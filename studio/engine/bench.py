@@ -1,10 +1,12 @@
 """The only file that prepares what a run works on: the base model, the encoded pictures, samples and held-out loss."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from PIL.Image import Image
 
 from studio.data import prior
 from studio.data.cache import Cache, Encoded, encode
@@ -145,15 +147,25 @@ class Bench:
         except (SpecError, ModelError) as error:  # a file that a prompt calls has gone, or is for another base
             yield Note(text=f"The samples of step {step} were not drawn: {error}", level="warning")
 
-    def _samples(self, store: RunStore, step: int, method: Method | None) -> Iterator[Event]:
+    def accompany(self, store: RunStore, method: Method) -> None:
+        """Ask the model as ``samples`` does, which needs every rank where it is split over them; keep nothing."""
+        with self.machine.autocast(), contextlib.suppress(SpecError, ModelError):  # the first rank says it
+            for _ in self._drawn(store, method)[1]:
+                pass
+
+    def _drawn(self, store: RunStore, method: Method | None) -> tuple[list[Wanted], Iterator[Image]]:
+        """What is wanted, and the pictures as they are drawn."""
         spec = self.spec
         orders = wanted(spec.prompts(), spec.sample.seeds)
-        folder = store.sample_folder(step)
         side = spec.data.resolution or self.models.resolution
         easel = Easel((side, side), Shelf.of_run(store.path, spec.file_name), self.always)
+        return orders, draw_pictures(self.models, method, orders, spec.sample, easel)
+
+    def _samples(self, store: RunStore, step: int, method: Method | None) -> Iterator[Event]:
+        folder = store.sample_folder(step)
+        orders, drawn = self._drawn(store, method)
         pictures = []
         with published(folder) as draft, self.machine.autocast():
-            drawn = draw_pictures(self.models, method, orders, spec.sample, easel)
             for index, (order, image) in enumerate(zip(orders, drawn, strict=True)):
                 name = f"{index:03d}.png"
                 infotext.save(image, draft / name)

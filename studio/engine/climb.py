@@ -10,7 +10,7 @@ from studio.engine import checkpoint
 from studio.engine.checkpoint import Place
 from studio.engine.ladder import Full, Rung, is_out_of_memory, next_rung
 from studio.engine.machine import Machine, this_hardware
-from studio.engine.state import State
+from studio.engine.state import State, Taken
 from studio.engine.worker import Resident
 from studio.events import Event, Saved
 from studio.hardware import decide, release_memory, reset_memory_peak
@@ -54,7 +54,8 @@ class Climbing(ABC):
     def fitting(self, learning: bool = False) -> Iterator[None]:
         """What is done while open finds room on every rank, or every rank raises Full; it may not speak to the others.
 
-        ``learning`` says that gradients come of it, which are then ready to be added up.
+        ``learning`` says that gradients come of it, which are then ready to be added up. Ranks that share a model speak
+        while they ask it, so there the one that is full ends the run.
         """
         full = False
         try:
@@ -62,20 +63,20 @@ class Climbing(ABC):
             if learning:
                 self.machine.complete()
         except RuntimeError as error:
-            if self.machine.world == 1 or not is_out_of_memory(error):
+            if self.machine.world == 1 or self.machine.sharded or not is_out_of_memory(error):
                 raise
             full = True
             traceback.clear_frames(error.__traceback__)  # what the step had made so far lives in them
         if full:
             release_memory(self.machine.plan.device)
-        if self.machine.most(int(full)):
+        if not self.machine.sharded and self.machine.most(int(full)):
             self.doing = DOING[self.machine.most(DOING.index(self.doing))]  # who is done with it has been there too
             raise Full("The device was full here." if full else "The device of another process was full.")
 
     def look_up(self, error: RuntimeError) -> None:
         """Find the next rung for a device that was too full for a step; raises the error where there is none.
 
-        Several ranks climb together, where all of them know of it.
+        Several ranks climb together, where all of them know of it; those that share a model cannot.
         """
         rung = None
         if self.doing and (isinstance(error, Full) or (self.machine.world == 1 and is_out_of_memory(error))):
@@ -111,12 +112,14 @@ class Climbing(ABC):
 
     def save_here(self) -> Iterator[Event]:
         """Rank 0 publishes a checkpoint, and says so; the others wait for it."""
-        saved = self.machine.on_main(self.saved)
+        taken = self.state.taken() if self.machine.main or self.machine.sharded else None
+        saved = self.machine.on_main(lambda: self.saved(taken))
         if self.machine.main:
             yield saved
         self.machine.wait()
 
-    def saved(self) -> Saved:
+    def saved(self, taken: Taken | None) -> Saved:
         """Publish a checkpoint of where the run stands, and say so; raises NonFiniteError, and then saves nothing."""
-        folder = self.state.save(self.store, self.place)
+        assert taken is not None  # the first rank has it
+        folder = self.state.save(self.store, self.place, taken)
         return Saved(step=self.place.step, path=folder.relative_to(self.store.path).as_posix())

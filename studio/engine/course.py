@@ -1,8 +1,10 @@
 """The only file that knows the course of one sitting: prepare, train, sample, save, export, and say so."""
 
 import contextlib
+import copy
 import math
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from studio.engine.spill import Pace
 from studio.engine.state import State, best_of
 from studio.engine.stepping import Stepping
 from studio.engine.wishes import heard
+from studio.engine.worker import Resident
 from studio.errors import CrucibleError, NonFiniteError
 from studio.events import Decided, Event, Finished, Measured, Note, Progress, Started, Stopped, Validated
 from studio.hardware import memory_free, reset_memory_peak
@@ -48,8 +51,7 @@ class Run(Stepping):
             yield Decided(what="memory", choice=rung.name, reason=rung.reason)
         if self.machine.main:
             self.store.write_plan({"hardware": vars(this_hardware()), "plan": plan.as_dict()})
-        if plan.device != "cpu":  # in seconds, before anything is loaded; a processor has its system's swap
-            yield Note(text=foretold(spec, plan, memory_free(plan.device)[0]))
+        yield from self._outlook()
         yield Progress(stage="loading", done=0, total=1)
         models = self.resident.models_for(spec, plan)
         yield Progress(stage="loading", done=1, total=1)
@@ -57,14 +59,23 @@ class Run(Stepping):
         yield from self.bench.fill()
         reset_memory_peak(plan.device)
         method_ = method(spec.method.kind)(models, spec.method, spec.data, spec.seed)
-        method_.learns_in = self.way.weights
-        with method_.attached() as groups:
+        method_.learns_in, method_.spends = self.way.weights, self.machine.sharded
+        with self.resident.lent(method_.spends), method_.attached() as groups:
             try:
-                yield from self._train(method_, groups, folder)
+                yield from self._train(method_, self.machine.shard(method_, groups), folder)
             except RuntimeError as error:
                 self.look_up(error)
             if self.climbs:
                 yield from self.keep_good()
+
+    def _outlook(self) -> Iterator[Event]:
+        """What the run will need, in seconds, before anything is loaded; a processor has its system's swap."""
+        plan = self.machine.plan
+        if self.machine.sharded:
+            count = self.machine.world
+            yield Note(text=f"What learns is split over {count} processes: weights, gradients, the optimizer's memory.")
+        elif plan.device != "cpu":
+            yield Note(text=foretold(self.spec, plan, memory_free(plan.device)[0]))
 
     def exports(self, folder: Path) -> Iterator[Event]:
         """Only the files, from the checkpoint in ``folder``, the run's last."""
@@ -79,9 +90,24 @@ class Run(Stepping):
         """Write the files from the checkpoint in ``folder``, or from the best one where the spec says so."""
         if self.machine.main and folder:
             chosen = best_of(self.store, folder) if self.spec.save.best else folder
-            self.method.restore(checkpoint.weights_of(chosen))
-            yield from export_all(self.store, self.method, self.bench, checkpoint.place_of(chosen))
+            with self._exporting() as (learnt, bench):
+                learnt.restore(checkpoint.weights_of(chosen))
+                yield from export_all(self.store, learnt, bench, checkpoint.place_of(chosen))
         self.machine.wait()
+
+    @contextlib.contextmanager
+    def _exporting(self) -> Iterator[tuple[Method, Bench]]:
+        """What the files are made of; where the model is split over ranks, another one in the computer's memory."""
+        if not self.machine.sharded:
+            yield self.method, self.bench
+            return
+        spec, bench = self.spec, copy.copy(self.bench)
+        there = replace(self.machine.plan, device="cpu", attention="sdpa")
+        bench.models = Resident(self.resident.cache).models_for(spec, there)
+        learnt = method(spec.method.kind)(bench.models, spec.method, spec.data, spec.seed)
+        learnt.spends = True
+        with learnt.attached():
+            yield learnt, bench
 
     def _train(self, learning: Method, groups: Any, folder: Path | None) -> Iterator[Event]:
         spec = self.spec
@@ -179,7 +205,7 @@ class Run(Stepping):
         if not spec.validation.due(step, sampled) and step != spec.schedule.steps:
             return False
         loss: float | None = None
-        if self.machine.main:
+        if self.machine.main or self.machine.sharded:
             with self.state.shown():
                 judging = self.bench.validate(step, self.judge, self.method.prompt)
                 said = list(self._if_it_fits("held-out loss", judging))
@@ -201,6 +227,10 @@ class Run(Stepping):
         if self.machine.main:
             with self.state.shown():
                 yield from self._if_it_fits("preview", self.bench.samples(self.store, step, self.method))
+        elif self.machine.sharded:
+            with self.state.shown():
+                self.bench.models.wake()
+                self.bench.accompany(self.store, self.method)
         self.machine.wait()
 
     def _if_it_fits(self, what: str, events: Iterator[Event]) -> Iterator[Event]:
@@ -209,7 +239,7 @@ class Run(Stepping):
                 self.bench.models.wake()
             yield from events
         except RuntimeError as error:
-            if not is_out_of_memory(error):
+            if self.machine.sharded or not is_out_of_memory(error):  # the others would wait for this rank's share
                 raise
             reset_memory_peak(self.machine.plan.device)
             yield Note(text=f"The {what} was skipped: no memory for it; training goes on.", level="warning")

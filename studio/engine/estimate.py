@@ -92,7 +92,7 @@ def _state_of(optimizer: str, shape: torch.Size) -> int:
     return KEPT[optimizer] * WORD * count
 
 
-def room(optimizer: str, parameters: Iterable[nn.Parameter], device: torch.device) -> Tensor:
+def room(optimizer: str, parameters: Iterable[Tensor], device: torch.device) -> Tensor:
     """So many bytes on ``device`` as ``optimizer`` will want for ``parameters``, held as long as the tensor is."""
     size = state_bytes(optimizer, (parameter.shape for parameter in parameters))
     return torch.empty(size, dtype=torch.uint8, device=device)

@@ -4,15 +4,19 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 
+from studio.engine.launch import asks_to_split, is_one_of_many
 from studio.errors import CrucibleError, SpecError
 from studio.families.base import DTYPES
 from studio.hardware import Hardware, Plan, probe
+from studio.methods.base import Method, ParamGroup
+from studio.methods.shards import everywhere, split
 
 T = TypeVar("T")
 TOGETHER = 2**23  # numbers that ranks add up in one call: 32 MiB
@@ -25,24 +29,6 @@ def this_hardware() -> Hardware:
     return probe()
 
 
-def is_one_of_many() -> bool:
-    """True when a launcher started several processes of this program."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
-
-
-def launch_problems() -> list[str]:
-    """What of the launcher's configuration cannot be kept, one sentence each."""
-    kinds = {"FSDP": "ACCELERATE_USE_FSDP", "DeepSpeed": "ACCELERATE_USE_DEEPSPEED"}
-    kinds |= {"Megatron-LM": "ACCELERATE_USE_MEGATRON_LM"}
-    return [
-        f"{kind}, which splits a model over processes, was asked of the launcher, but here each process holds all of "
-        "it; launch with --multi_gpu instead. For a full fine-tune too large for that, one process with "
-        "optim.fused_backward = true, optim.clip = 0 and optim.weights = bf16 needs least memory."
-        for kind, name in kinds.items()
-        if os.environ.get(name, "").lower() in ("true", "1")
-    ]
-
-
 def is_lost_rank(error: BaseException) -> bool:
     """True for what the collectives raise when another process of the run has died or is out of reach."""
     if not is_one_of_many():
@@ -52,7 +38,12 @@ def is_lost_rank(error: BaseException) -> bool:
 
 
 class Machine:
-    """One rank's view of the machine under a plan."""
+    """One rank's view of the machine under a plan.
+
+    Where it is ``sharded``, each rank holds its share of what learns (FSDP): all ranks must then ask the UNet equally
+    often, so what one of them finds out by asking must not decide how the others go on. Raises SpecError for a plan
+    that cannot be kept so.
+    """
 
     def __init__(self, plan: Plan) -> None:
         from accelerate import Accelerator
@@ -65,7 +56,19 @@ class Machine:
         patience = InitProcessGroupKwargs(timeout=PATIENCE)
         self._accelerator = Accelerator(cpu=plan.device == "cpu", mixed_precision="no", kwargs_handlers=[patience])
         self.device = torch.device("cpu") if plan.device == "cpu" else self._accelerator.device
+        self.sharded = asks_to_split() and self.world > 1
+        if self.sharded:
+            self._never_apart(plan)
         self.scaler = torch.amp.GradScaler(plan.device, enabled=plan.scaler)
+
+    def _never_apart(self, plan: Plan) -> None:
+        if plan.scaler:
+            raise SpecError(
+                "FSDP does not go with float16, whose loss scaler needs whole gradients, and this machine has no "
+                "bfloat16; set machine.precision = fp32, or launch with --multi_gpu."
+            )
+        os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"  # transformers would leave text encoders empty
+        self.plan = replace(plan, one_at_a_time=False)  # a split UNet does not leave its device
 
     @property
     def main(self) -> bool:
@@ -91,18 +94,44 @@ class Machine:
         """
         self._live = list(live)
         self._given = [True] * len(self._live)
-        if self.world == 1:
+        if self._alone:
             return
-        shapes = [tuple(parameter.shape) for parameter in self._live]
+        self._begin_alike(self._live)
+        self._room = torch.empty(TOGETHER, dtype=torch.float32, device=self.device)
+
+    @property
+    def _alone(self) -> bool:
+        """True where nobody's gradients are to be added up here: of one rank, or added up within the backward pass."""
+        return self.world == 1 or self.sharded
+
+    def _begin_alike(self, live: Iterable[nn.Parameter]) -> None:
+        shapes = [tuple(parameter.shape) for parameter in live]
         if self.most(int(self.agree(shapes) != shapes)):
             raise SpecError("The processes do not train the same thing; give all of them the same spec, base and data.")
-        self._room = torch.empty(TOGETHER, dtype=torch.float32, device=self.device)
-        for parameter in self._live:
+        for parameter in live:
             distributed.broadcast(_flat(parameter.data), 0)
+
+    def shard(self, method: Method, groups: list[ParamGroup]) -> list[ParamGroup]:
+        """Where the machine is ``sharded``: leave each rank its share of what ``method`` learns, rank 0's.
+
+        Returns the ``groups`` with what then learns; the given ones are emptied. Raises SpecError as ``join`` does.
+        """
+        if not self.sharded:
+            return groups
+        self._begin_alike(list(method.live.values()))
+        names = [(group.part, list(group.params)) for group in groups]
+        live = list(method.live)
+        groups.clear()  # nothing may hold on to whole weights while they are split
+        method.live = {}
+        unet = method.models.unet
+        split(unet, self.plan.device)
+        found = {f"unet.{name}": parameter for name, parameter in unet.named_parameters()}
+        method.live = {name: found[name] for name in live}
+        return [ParamGroup(part, {name: found[name] for name in group}) for part, group in names]
 
     def complete(self) -> None:
         """After a step's gradients: noughts where this rank has none, so that adding up needs no more memory."""
-        if self.world == 1:
+        if self._alone:
             return
         self._given = [parameter.grad is not None for parameter in self._live]
         for parameter, given in zip(self._live, self._given, strict=True):
@@ -111,7 +140,7 @@ class Machine:
 
     def mean_gradients(self) -> None:
         """The mean over all ranks in the place of each gradient; none where no rank has one. Needs ``complete``."""
-        if self.world == 1:
+        if self._alone:
             return
         given = torch.tensor(self._given, dtype=torch.int32, device=self.device)
         distributed.all_reduce(given, distributed.ReduceOp.MAX)
@@ -143,7 +172,8 @@ class Machine:
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """The plan's compute precision."""
         enabled = self.plan.compute != "fp32"
-        return torch.autocast(self.plan.device, dtype=DTYPES[self.plan.compute] if enabled else None, enabled=enabled)
+        dtype = DTYPES[self.plan.compute] if enabled else None  # each weight is used once, so copies need no keeping
+        return torch.autocast(self.plan.device, dtype=dtype, enabled=enabled, cache_enabled=False)
 
     def mean(self, value: float) -> float:
         """The mean of ``value`` over all ranks."""
@@ -159,6 +189,15 @@ class Machine:
         found = torch.tensor(value, device=self.device)
         distributed.all_reduce(found, distributed.ReduceOp.MAX)
         return int(found)
+
+    @staticmethod
+    def clip(live: Iterable[nn.Parameter], limit: float) -> float:
+        """Shorten all gradients together to at most ``limit``; how long they were, on all ranks the same."""
+        shown = list(live)
+        gradients = [parameter.grad for parameter in shown if parameter.grad is not None]
+        norm = everywhere(nn.utils.get_total_norm(gradients))
+        nn.utils.clip_grads_with_norm_(shown, limit, norm)
+        return float(norm)
 
     def agree(self, value: Any) -> Any:
         """Rank 0's ``value`` on every rank."""

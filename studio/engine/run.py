@@ -8,7 +8,8 @@ from pathlib import Path
 
 from studio.engine.course import Run, is_out_of_memory
 from studio.engine.generate import Used
-from studio.engine.machine import Machine, is_lost_rank, is_one_of_many, launch_problems, this_hardware
+from studio.engine.launch import asks_to_split, is_one_of_many, launch_problems
+from studio.engine.machine import Machine, is_lost_rank, this_hardware
 from studio.engine.visit import visit
 from studio.engine.worker import Resident
 from studio.errors import CrucibleError, SpecError, StoreError
@@ -27,7 +28,7 @@ def train(store: RunStore, resident: Resident) -> Iterator[Event]:
     """
     spec = spec_from_toml(store.spec_text())
     problems = spec.problems(Shelf.of_run(store.path, spec.file_name), begins=not store.checkpoints())
-    problems += launch_problems()
+    problems += launch_problems(spec)
     if problems:
         raise SpecError(" ".join(problems))
     machine = Machine(decide(this_hardware(), spec.machine, spec.optim.name))
@@ -51,7 +52,7 @@ def begin(spec: RunSpec, folder: Path | None, outputs: Path) -> RunStore:
 
     Of several ranks the first makes the folder, and all get it.
     """
-    problems = spec.problems(Shelf(outputs, own=spec.file_name)) + launch_problems()
+    problems = spec.problems(Shelf(outputs, own=spec.file_name)) + launch_problems(spec)
     if problems:
         raise SpecError(" ".join(problems))
     if is_one_of_many():
@@ -102,9 +103,14 @@ def _extend(store: RunStore, steps: int) -> None:
         store.replace_spec(make_spec(merge(spec.model_dump(), {"schedule": {"steps": steps}})).to_toml())
 
 
-def export_again(store: RunStore, resident: Resident, formats: tuple[str, ...]) -> Iterator[Event]:
-    """Write the files of a run's last checkpoint; raises StoreError when there is none."""
+def export_again(store: RunStore, resident: Resident, formats: tuple[str, ...], precision: str = "") -> Iterator[Event]:
+    """Write the files of a run's last checkpoint, in the run's ``precision`` unless another is named.
+
+    Raises StoreError when there is no checkpoint.
+    """
     spec = spec_from_toml(store.spec_text())
+    if precision:
+        spec = make_spec(merge(spec.model_dump(), {"machine": {"save_precision": precision}}))
     spec = spec.model_copy(update={"save": spec.save.model_copy(update={"formats": formats})})
     kept = store.checkpoints()
     if not kept:
@@ -164,6 +170,11 @@ def _explain(error: Exception) -> str:
             "same command on all of them: it goes on from the last checkpoint."
         )
     if is_out_of_memory(error):
+        if asks_to_split():
+            return (
+                "The device has no room for its share; switch on machine.gradient_checkpointing, "
+                "take optim.name = lion or sgd, lower schedule.batch_size, or launch more processes, then resume."
+            )
         return (
             "The device has no room for this step; switch on machine.gradient_checkpointing, "
             "take optim.name = adamw8bit, or lower schedule.batch_size, then resume."

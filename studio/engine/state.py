@@ -1,6 +1,7 @@
 """The only file that holds where a run stands - what learns, what moves it, what is shown - and takes it to disk."""
 
 import contextlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,30 @@ from studio.engine.descent import ScheduleFreeAdamW
 from studio.engine.ema import Average
 from studio.engine.optim import own_settings
 from studio.hardware import Plan
-from studio.methods.base import Method
+from studio.methods.base import Method, Weights
+from studio.methods.shards import all_of, is_split, shared_out
 from studio.spec import RunSpec
 from studio.store import RunStore
 from studio.validation import Watch
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What goes into a checkpoint; of what is split over ranks the first has everything, and the others nothing."""
+
+    weights: Weights
+    trained: Weights | None
+    machinery: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Told:
+    """A state that has been asked for already."""
+
+    state: dict[str, Any]
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.state
 
 
 class State:
@@ -58,13 +79,20 @@ class State:
             f"({watch.loss:.4f}), so the run ends here."
         )
 
-    def save(self, store: RunStore, place: Place) -> Path:
-        """Publish a checkpoint and remove older ones; raises NonFiniteError before anything is written."""
+    def taken(self) -> Taken:
+        """Everything to save, as it is now; where it is split over ranks, all of them must ask at once."""
         apart = self.average or isinstance(self.optimizer, ScheduleFreeAdamW)
         trained = self.method.state() if apart else None
         with self.shown():
             weights = self.method.state()
-        folder = checkpoint.save(store, place, weights, self._machinery(), trained)
+        machinery = self._machinery()
+        if any(map(is_split, self.method.live.values())):
+            machinery |= {"optimizer": _Told(all_of(self.optimizer.state_dict()))}
+        return Taken(weights, trained, machinery)
+
+    def save(self, store: RunStore, place: Place, taken: Taken) -> Path:
+        """Publish a checkpoint and remove older ones; raises NonFiniteError before anything is written."""
+        folder = checkpoint.save(store, place, taken.weights, taken.machinery, taken.trained)
         checkpoint.prune(store, self.spec.save.keep, self.watch.step if self.spec.save.best else 0)
         return folder
 
@@ -77,11 +105,23 @@ class State:
         if saved and saved != kind:
             states.pop("optimizer")
             remarks.append(f"The checkpoint was made with {saved}; what it remembered is dropped, {kind} begins anew.")
+        if "optimizer" in states:
+            _share_out(states["optimizer"]["state"], self.optimizer)
         with own_settings(self.optimizer):
             for name, thing in self._machinery().items():
                 if name in states:
                     thing.load_state_dict(states[name])
         return remarks
+
+
+def _share_out(memory: dict[int, dict[str, Any]], optimizer: torch.optim.Optimizer) -> None:
+    """Split what an optimizer remembers of each parameter, by its number, as that parameter is split."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for number, remembered in memory.items():
+        like = parameters[number]
+        for name, value in remembered.items():
+            if isinstance(value, torch.Tensor) and value.shape == like.shape:
+                remembered[name] = shared_out(value, like)
 
 
 def _groups(states: dict[str, Any]) -> list[dict[str, Any]]:

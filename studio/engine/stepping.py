@@ -5,7 +5,7 @@ import math
 import time
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from studio.engine import optim
 from studio.engine.bench import Bench
@@ -22,6 +22,7 @@ from studio.errors import NonFiniteError
 from studio.events import Step
 from studio.hardware import memory_peak
 from studio.methods.base import Method
+from studio.methods.shards import own
 from studio.objective import Draw
 from studio.schedule import factor
 
@@ -48,7 +49,7 @@ class Stepping(Climbing):
         slots = self.spec.schedule.accumulation * self.machine.world
         reseed(self.spec.seed, 0, self.machine.rank)
         with self.fitting(learning=True):
-            held = room(self.machine.plan.optimizer, self.method.live.values(), self.machine.device)
+            held = room(self.machine.plan.optimizer, map(own, self.method.live.values()), self.machine.device)
             batch, chance = self.bench.batch(*hardest(self.bench, self.spec, slots), slots, self.method)
             with self.hand.dropping() if self.way.fused else contextlib.nullcontext():
                 self._backward(batch, chance)
@@ -119,7 +120,7 @@ class Stepping(Climbing):
         scaler = self.machine.scaler
         scaler.unscale_(self.optimizer)
         limit = self.spec.optim.clip or float("inf")
-        norm = float(nn.utils.clip_grad_norm_(list(self.method.live.values()), limit))
+        norm = self.machine.clip(self.method.live.values(), limit)
         if not math.isfinite(norm) and not scaler.is_enabled():  # a scaler passes over such a step by itself
             raise NonFiniteError(self.diverged(self.place.step + 1, "gradient"))
         self.doing = "update"

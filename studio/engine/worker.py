@@ -1,5 +1,6 @@
 """The only file that keeps a base model between runs, and the thread in which the page's runs happen."""
 
+import contextlib
 import inspect
 import queue
 import threading
@@ -36,6 +37,15 @@ class Resident:
             self._key = key
         self._models.arrange(plan)
         return self._models
+
+    @contextlib.contextmanager
+    def lent(self, spends: bool) -> Iterator[None]:
+        """While open, a run works on the base; one that ``spends`` it leaves none to keep."""
+        try:
+            yield
+        finally:
+            if spends:
+                self._models, self._key = None, ()
 
     def models_for(self, spec: RunSpec, plan: Plan) -> Models:
         """The base of ``spec``; raises ModelError when the method cannot train its family."""

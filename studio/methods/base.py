@@ -14,6 +14,7 @@ from studio.data.scan import DataSpec
 from studio.errors import ModelError
 from studio.families.base import Models
 from studio.formats.metadata import About
+from studio.methods.shards import shared_out, whole
 from studio.section import Section
 
 Weights = dict[str, Tensor]
@@ -68,6 +69,11 @@ class Method(ABC):
     """Whether every weight learns, so that gradients and weights in bfloat16 are worth sparing."""
     learns_in: torch.dtype = torch.float32
     """What learns is attached in this; only a method that is ``whole`` may be given another one, before ``attach``."""
+    splits: ClassVar[bool] = False
+    """Whether processes can share out what learns between them, for it is the UNet's own weights."""
+    spends: bool = False
+    """Whether the base is dropped afterwards, so that ``attach`` keeps nothing of it and ``detach`` puts nothing back;
+    only for a method that ``splits``, before ``attach``."""
 
     def __init_subclass__(cls, kind: str = "") -> None:
         cls.kind = kind
@@ -114,8 +120,11 @@ class Method(ABC):
         return not f"{name}.".startswith(tuple(f"{part}." for part in idle))
 
     def state(self) -> Weights:
-        """What was learnt, by canonical name, float32 on the CPU."""
-        return {name: parameter.detach().to("cpu", torch.float32, copy=True) for name, parameter in self.live.items()}
+        """What was learnt, by canonical name, float32 on the CPU; what is split over processes on the first alone."""
+        found = {}
+        for name, parameter in self.live.items():
+            found[name] = whole(parameter.detach()).to("cpu", torch.float32, copy=True)
+        return found
 
     def restore(self, weights: Weights) -> None:
         """Put back what ``state`` gave, exactly; raises ModelError when names or shapes differ."""
@@ -124,7 +133,7 @@ class Method(ABC):
             raise ModelError(f"The saved weights do not fit these {self.title} settings; continue them with their own.")
         with torch.no_grad():
             for name, parameter in self.live.items():
-                parameter.copy_(weights[name])
+                parameter.copy_(shared_out(weights[name], parameter))
 
     @classmethod
     def problems(cls, options: Any, data: DataSpec) -> list[str]:

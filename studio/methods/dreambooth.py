@@ -44,6 +44,7 @@ class DreamBooth(Method, kind="dreambooth"):
     usage = "choose {name} as checkpoint, then write: {trigger}"
     families = frozenset({"sd1", "sd2", "sdxl"})
     whole = True
+    splits = True
     exports: ClassVar[Mapping[str, Writer]] = {"single-file": _single, "diffusers": _folder}
 
     class Options(Method.Options):
@@ -72,7 +73,8 @@ class DreamBooth(Method, kind="dreambooth"):
         for part, module in parts.items():
             params = {f"{part}.{name}": p for name, p in module.named_parameters() if self.reaches(f"{part}.{name}")}
             for name, parameter in params.items():
-                self._original[name] = parameter.data.detach().to("cpu", copy=True)
+                if not self.spends:
+                    self._original[name] = parameter.data.detach().to("cpu", copy=True)
                 parameter.data = parameter.data.to(self.learns_in)
                 parameter.requires_grad_(True)
             module.train()
@@ -81,8 +83,8 @@ class DreamBooth(Method, kind="dreambooth"):
         return groups
 
     def detach(self) -> None:
-        """Put the original weights back."""
-        for name, parameter in self.live.items():
+        """Put the original weights back, unless the base is dropped."""
+        for name, parameter in ({} if self.spends else self.live).items():
             parameter.requires_grad_(False)
             parameter.grad = None
             parameter.data = self._original[name].to(self.models.device)
