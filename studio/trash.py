@@ -1,4 +1,4 @@
-"""The only file that knows the trash: what was thrown away waits there whole, until it is put back or emptied."""
+"""The only file that knows the trash of single files: what was thrown away waits there, until it is put back."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from studio.disk import removed, write_text
 from studio.errors import StoreError
 
-KEPT_IN = ".trash"  # in outputs; hidden, so neither an experiment nor a file to call can have the name
+KEPT_IN = ".trash-files"  # in outputs; hidden, so neither an experiment nor a file to call can have the name
 NOTE = "was.json"
 INSIDE = "what"
 

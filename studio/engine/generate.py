@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 from pydantic import ValidationError
@@ -23,6 +24,9 @@ from studio.methods.lora import WORD
 from studio.section import sentence
 from studio.spec import SampleSpec, spec_from_toml
 from studio.store import RunStore
+
+if TYPE_CHECKING:
+    from studio.engine.worker import Resident
 
 PREFERRED = ("kohya", "a1111", "diffusers", "single-file")
 WEIGHTED = re.compile(rf"(.+):({NUMBER})")
@@ -51,6 +55,8 @@ class Place:
     width: int = 0
     height: int = 0
     folders: tuple[Path, ...] = ()
+    resident: "Resident | None" = None
+    """What keeps a base in memory; without it one is loaded."""
 
 
 def resolve(use: str) -> Used:
@@ -108,7 +114,8 @@ def generate(base: str, uses: Sequence[str], order: Wanted, spec: SampleSpec, pl
         raise SpecError(problem)
     source = str(bases[-1].path) if bases else base
     machine = Machine(decide(this_hardware(), MachineSpec(), "adamw"))
-    models = detect(source).load(BaseSpec(model=source), machine.plan)
+    asked = BaseSpec(model=source)
+    models = place.resident.models(asked, machine.plan) if place.resident else detect(source).load(asked, machine.plan)
     easel = Easel(_size(models, place), shelf, tuple(used.placed for used in files))
     with machine.autocast():
         (picture,) = draw_pictures(models, None, [order], spec, easel)

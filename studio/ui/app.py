@@ -71,6 +71,7 @@ def application(outputs: Path, worker: Any, token: str = "") -> Any:
 
     from studio.ui.desk import Desk
     from studio.ui.guard import Guard
+    from studio.ui.handout import handout
     from studio.ui.media import router
     from studio.ui.page import I18N, assemble
     from studio.ui.theme import SCRIPT, STYLE, theme
@@ -79,6 +80,7 @@ def application(outputs: Path, worker: Any, token: str = "") -> Any:
     desk = Desk(outputs, worker)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(router(desk.outputs, desk.shelf))
+    app.include_router(handout(desk.outputs))
     script, styles = SCRIPT.read_text(encoding="utf-8"), sorted(STYLE.parent.glob("*.css"))
     closed = {"docs_url": None, "redoc_url": None, "openapi_url": None}
     gr.mount_gradio_app(

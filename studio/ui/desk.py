@@ -14,6 +14,7 @@ from studio.ui.checks import Checks
 from studio.ui.draft import Drafts
 from studio.ui.fetch import Fetch
 from studio.ui.forecast import Forecasts
+from studio.ui.joining import Joining
 from studio.ui.late import Hand
 from studio.ui.looks import Looks
 from studio.ui.media import Shelf
@@ -90,6 +91,7 @@ class Desk:
         self.fetch = Fetch()
         self.checks = Checks(worker)
         self.drafts = Drafts(self.outputs)
+        self.joining = Joining(self.drafts)
         self.queue = Queue(self.outputs)
         self.forecasts = Forecasts(self.watch)
         self.touched = Touched()
@@ -114,14 +116,22 @@ class Desk:
                 return None
             from studio.compare import experiment
 
-            specs = self._specs(order)
+            joined = self.joining.store()
+            asked = self.joining.fitted(order) if joined else order
+            specs = self._specs(asked)
             problems = [problem for spec in specs for problem in spec.problems()]
             if problems:
                 raise SpecError(problems[0])
             name = order.name.strip() or Path(order.folder).name or "experiment"
-            store = experiment.create(self.outputs, name, specs, order.repeats, terms=order.terms())
+            if joined:
+                store = joined
+                experiment.add(store, specs, order.repeats)
+                self.joining.end()
+            else:
+                store = experiment.create(self.outputs, name, specs, order.repeats, terms=order.terms())
             self._last = (order, time.monotonic())
-        self._submit(store, resume_stopped=False)
+        if not joined or store.path.name not in (self.worker.current, *self.worker.waiting()):
+            self._submit(store, resume_stopped=False)  # else the worker finds the new runs by itself
         return store
 
     def bases(self) -> list[str]:

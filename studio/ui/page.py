@@ -4,10 +4,10 @@ from typing import Any
 
 import gradio as gr
 
-from studio.ui import advise, view
+from studio.ui import advise, joining, view
 from studio.ui.desk import Desk, Now
 from studio.ui.i18n import LANGUAGES, LOCALES
-from studio.ui.speak import QUIET, changed, lang_of
+from studio.ui.speak import QUIET, changed, lang_of, pane
 from studio.ui.tabs import compare, dataset, library, methods, system, train
 from studio.ui.walk import Guide
 
@@ -40,13 +40,14 @@ class _Page:
             with gr.Tab(I18N("dataset"), id="dataset"):
                 self.dataset = dataset.build(desk, I18N)
             with gr.Tab(I18N("methods"), id="methods") as self.methods_tab:
+                self.joins = pane("methods_joins")
                 self.methods = methods.build(desk, self.dataset, self.tabs, I18N)
             with gr.Tab(I18N("train"), id="train") as self.train_tab:
                 self.train = train.build(desk, self.tabs, I18N)
             with gr.Tab(I18N("compare"), id="compare"):
                 self.compare = compare.build(desk, I18N)
             with gr.Tab(I18N("library"), id="library"):
-                self.library = library.build(desk)
+                self.library = library.build(desk, I18N)
             with gr.Tab(I18N("system"), id="system") as self.system_tab:
                 self.system = system.build(desk, self.tabs, I18N)
         self.seen = gr.State({})
@@ -57,10 +58,10 @@ class _Page:
         data = self.dataset
         moving = [
             self.bar, self.dataset.verdict, *data.shown, *self.system.models, *self.train.parts, self.compare.chooser,
-            *self.compare.parts, self.library.table, self.train.setup.before,
+            *self.compare.parts, *self.library.parts, self.joins, self.train.setup.before,
             self.train.setup.queue, *self.methods.shown, *self.guide.parts, self.seen,
         ]  # fmt: skip
-        read = [self.seen, self.compare.chooser, self.compare.cells]
+        read = [self.seen, self.compare.chooser, self.compare.cells, self.library.place]
         often: dict[str, Any] = {"concurrency_limit": None, "trigger_mode": "once", **QUIET}
         self.timer.tick(self.tick, read, moving, **often)
         words = [data.folder, data.trigger, data.class_word]
@@ -70,10 +71,12 @@ class _Page:
             part.change(self.keeping(name), part, None, trigger_mode="always_last", **QUIET)
         form = self.train.setup
         for opened in (self.train_tab, self.train.setup_view):
-            opened.select(self.set_up, form.shown[-1], form.shown, **QUIET)
+            drawn = opened.select(self.set_up, form.shown[-1], form.shown, **QUIET)
+            drawn.then(self.set_up_whole, form.shown[-1], form.shown, **QUIET)
         page.load(self.tick, read, moving, **often)
         base = self.methods.base
         page.load(self.loading, None, base, **often)
+        self.joins.click(self.desk.joining.end, None, None, **QUIET)
         self.methods_tab.select(self.methods.bases, None, base, **QUIET)
         data.check.click(self.dataset.checked, [data.trigger, data.class_word, base], data.verdict, **QUIET)
         opened = self.system_tab.select(self.opened, None, self.system.shown, **QUIET)
@@ -100,8 +103,16 @@ class _Page:
 
     def set_up(self, place: dict[str, Any], request: gr.Request) -> tuple[Any, ...]:
         """The set-up, drawn when it is opened."""
+        self.desk.looks.begin()
         shown: tuple[Any, ...] = self.train.setup.show(place, lang_of(request))
         return shown
+
+    def set_up_whole(self, place: dict[str, Any], request: gr.Request) -> Any:
+        """The same once the methods are loaded, for whom it came too early."""
+        if place.get("kind"):
+            return [gr.skip()] * len(self.train.setup.shown)
+        self.desk.looks.ready.wait()
+        return self.train.setup.show(place, lang_of(request))
 
     def opened(self, request: gr.Request) -> tuple[str, str, str]:
         """The System tab, drawn when it is opened."""
@@ -119,7 +130,9 @@ class _Page:
         self.desk.looks.ready.wait()
         return self.methods.bases(self.desk.drafts.read().base)
 
-    def tick(self, seen: dict[str, Any], experiment: str | None, cells: Any, request: gr.Request) -> tuple[Any, ...]:
+    def tick(
+        self, seen: dict[str, Any], experiment: str | None, cells: Any, shelf: Any, request: gr.Request
+    ) -> tuple[Any, ...]:
         """Everything that moves by itself; a part that this visitor has already is skipped."""
         seen, lang = dict(seen), lang_of(request)
         now = self.desk.now()
@@ -133,7 +146,8 @@ class _Page:
             *(changed(seen, name, drawn) for name, drawn in models),
             *(changed(seen, name, drawn) for name, drawn in train_parts),
             *self._compare(seen, now, experiment, cells, lang),
-            self._library(seen, now, lang),
+            *self._library(seen, now, shelf, lang),
+            changed(seen, "joins", joining.drawn(self.desk.joining, lang)),
             self._before(seen, lang),
             changed(seen, "queue", self.train.setup.queue_of(lang)),
             *self.methods.ticked(seen, lang),
@@ -152,8 +166,9 @@ class _Page:
         chooser = gr.skip() if same else gr.Dropdown(choices=names, value=follow)
         key = (follow, self.compare.key(follow) if follow else None, self.desk.looks.ready.is_set(), lang)
         if changed(seen, "compare", key) == gr.skip():
-            return chooser, *(gr.skip(),) * 4
-        return chooser, *self.compare.show(follow, cells, lang)
+            return chooser, *(gr.skip(),) * len(self.compare.parts)
+        drawn = self.compare.show(follow, cells, lang)
+        return chooser, *(changed(seen, f"compare{at}", part) for at, part in enumerate(drawn))
 
     def _before(self, seen: dict[str, Any], lang: str) -> Any:
         """What the set-up will need, as far as it is worked out by now."""
@@ -162,9 +177,8 @@ class _Page:
         drawn = self.train.setup.foretold(lang)
         return gr.skip() if drawn is None else drawn
 
-    def _library(self, seen: dict[str, Any], now: Now, lang: str) -> Any:
-        files = sum(len(run.view.exports) for run in now.runs)
-        name = now.experiment.path.name if now.experiment else ""
-        if changed(seen, "library", (name, files, self.desk.looks.ready.is_set(), lang)) == gr.skip():
-            return gr.skip()
-        return self.library.show(lang)
+    def _library(self, seen: dict[str, Any], now: Now, shelf: dict[str, Any], lang: str) -> tuple[Any, ...]:
+        if changed(seen, "library", (self.library.key(now), lang)) == gr.skip():
+            return (gr.skip(),) * len(self.library.parts)
+        drawn = self.library.show(shelf, lang)
+        return tuple(changed(seen, f"library{at}", part) for at, part in enumerate(drawn))

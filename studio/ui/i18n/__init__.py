@@ -5,9 +5,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from studio.ui.i18n import en, said, words_dataset, words_setup, words_train, zh
+from studio.ui.i18n import en, said, words_compare, words_dataset, words_setup, words_train, zh
 
-ROOMS = (words_dataset.WORDS, words_setup.WORDS, words_train.WORDS,)
+ROOMS = (words_compare.WORDS, words_dataset.WORDS, words_setup.WORDS, words_train.WORDS)
 """Words that lie in both languages beside each other, by the room that says them."""
 LANGUAGES = {
     "en": {**en.WORDS, **{key: both[0] for room in ROOMS for key, both in room.items()}},

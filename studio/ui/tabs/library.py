@@ -1,92 +1,251 @@
-"""The only file that knows the Library tab: everything that was made, how it is used in a prompt, and its files."""
+"""The only file that knows the Library tab: everything that can be used, and what can be done with it."""
 
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from studio.ui import view
-from studio.ui.desk import Desk
+from studio.errors import ModelError
+from studio.formats.shelf import FILES
+from studio.trash import Trash
+from studio.ui import stocklist, trial
+from studio.ui.desk import CHECKPOINTS, MODELS, Desk
 from studio.ui.i18n import t, tr
-from studio.ui.markup import copy, day, empty, esc, leave, size, swatch, table, word
-from studio.ui.media import export_url
-from studio.ui.speak import pane
-from studio.ui.watch import Seen
+from studio.ui.markup import disk_use, size
+from studio.ui.speak import QUIET, lang_of, said, told
+from studio.ui.stock import SUFFIXES, Item, Stock
+from studio.ui.tabs.compare import board
+from studio.ui.tasks import Tasks
+from studio.ui.trash import Trash as RunTrash
+
+KINDS = (trial.PICTURE, trial.MERGE, trial.EXPORT)
 
 
 @dataclass(frozen=True)
 class LibraryTab:
-    """The part that the tick writes to."""
+    """The parts that the tick writes to; ``place`` is what this visitor looks at."""
 
-    table: gr.HTML
+    parts: list[gr.HTML]
+    place: gr.State
     show: Any
+    key: Any
 
 
-def build(desk: Desk) -> LibraryTab:
+def build(desk: Desk, label: Any) -> LibraryTab:
     """Lay the tab out; the caller stands inside its gr.Tab."""
-    with gr.Column(elem_classes="pan"):
-        made = pane("library_table")
-
-    def show(lang: str) -> str:
-        return library(desk, lang)
-
-    return LibraryTab(made, show)
-
-
-def library(desk: Desk, lang: str) -> str:
-    """A row for each run that left files to use, the newest first."""
-    rows = "".join(
-        _row(desk, experiment.path.name, run, lang)
-        for experiment in desk.watch.experiments()
-        for run in desk.watch.runs(experiment)
-        if run.view.exports
-    )
-    if not rows:
-        go = leave("methods", t("train_example", lang), name="library_train")
-        return empty(t("library_none", lang), t("library_none_help", lang), go)
-    heads = (
-        ("", ""),
-        ("name", ""),
-        ("library_use", ""),
-        ("library_files", ""),
-        ("kv_step", "num"),
-        ("kv_made", "num hide-m"),
-    )
-    head = "".join(f'<th scope="col" class="{cls}">{word(key, lang) if key else ""}</th>' for key, cls in heads)
-    return table(head, rows)
+    with gr.Row(elem_classes="toolbar"):
+        tools = board("library_tools")
+        bring = gr.UploadButton(
+            label("lib_import"), file_count="multiple", file_types=[*SUFFIXES, *CHECKPOINTS], elem_id="library_import",
+            scale=0, min_width=120,
+        )  # fmt: skip
+    toast = board("library_toast")
+    with gr.Row(equal_height=False, elem_id="library_both"):
+        with gr.Column(scale=5, elem_classes="pan flat", min_width=320):
+            table = board("library_table")
+        with gr.Column(scale=2, elem_classes="pan", min_width=280, elem_id="library_side"):
+            panel = board("library_try")
+            result = board("library_result")
+    place: gr.State = gr.State({})
+    room = _Room(desk)
+    parts = [tools, toast, table, panel, result]
+    for part in parts:
+        part.click(room.acted, place, [*parts, place], **QUIET)
+    bring.upload(room.brought, [place, bring], [*parts, place], **QUIET)
+    return LibraryTab(parts, place, room.show, room.key)
 
 
-def _row(desk: Desk, experiment: str, run: Seen, lang: str) -> str:
-    look = desk.looks.of(run.kind)
-    newest = run.newest
-    shown = (
-        view.image(run, run.view.samples[newest][0]).replace("<img ", '<img class="mini" ')
-        if newest is not None
-        else ""
-    )
-    step = max(export.step for export in run.view.exports)
-    latest = [export for export in run.view.exports if export.step == step]
-    use = tr(next((export.usage for export in latest if export.usage), ""), lang)
-    line = f'<div class="use-line"><code>{esc(use)}</code>{copy(use, lang)}</div>' if use else ""
-    files = "".join(_file(run, run.store.path / export.path, export.format, lang) for export in latest)
-    base = desk.watch.spec(run.store).get("base", {}).get("model", "")
-    return (
-        f'<tr data-run="{esc(run.name)}"><td style="width:60px">{shown}</td><td class="name"><b>'
-        f"{swatch(look.colour, ring=look.ring)} "
-        f"{esc(experiment)} / {esc(view.title(run, desk.looks, lang))}</b><small>{esc(base)}</small></td>"
-        f'<td>{line}</td><td><div class="files">{files}</div></td><td class="num">{step}</td>'
-        f'<td class="num hide-m">{esc(day(latest[-1].time))}</td></tr>'
-    )
+class _Room:
+    """The tab's handlers."""
 
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.stock = Stock(desk)
+        self.tasks = Tasks(desk.worker)
+        self.trash, self.runs = Trash(desk.outputs), RunTrash(desk.outputs)
 
-def _file(run: Seen, path: Path, kind: str, lang: str) -> str:
-    if path.is_file():
+    def key(self, now: Any) -> tuple[Any, ...]:
+        """What decides how the library looks: it is drawn anew only when this changes."""
+        folders = (FILES, MODELS, self.trash.path.name, self.runs.path.name)
+        changed = tuple(_changed(self.desk.outputs / name) for name in folders)
+        files = sum(len(run.view.exports) for run in now.runs)
+        name = now.experiment.path.name if now.experiment else ""
+        judged = tuple(_changed(run.store.path / "metrics.json") for run in now.runs)
+        return name, files, judged, changed, self.tasks.key(*KINDS), self.desk.looks.ready.is_set()
+
+    def show(self, place: dict[str, Any], lang: str) -> tuple[str, ...]:
+        """Tools, toast, table, panel and result."""
+        if not self.desk.looks.ready.is_set():
+            return "", stocklist.toast(None, lang), "", "", ""
+        items, looks = self.stock.items(), self.desk.looks
+        thrown = self._thrown(lang)
+        in_trash = place.get("method") == stocklist.TRASH
+        listed = stocklist.trash(thrown, lang) if in_trash else stocklist.rows(items, place, looks, lang)
+        chosen = self._chosen(place, items)
         return (
-            f'<span><a href="{esc(export_url(run.store.path, path))}" download>{esc(path.name)}</a> '
-            f'<span class="faint">{esc(kind)}, {size(path.stat().st_size)}</span></span>'
+            stocklist.tools(items, len(thrown), place, looks, lang) if items or thrown else "",
+            stocklist.toast(place.get("toast"), lang),
+            listed,
+            trial.panel(chosen, self.desk.bases() if chosen else (), place, looks, lang),
+            trial.result([self.tasks.of(kind) for kind in KINDS], lang),
         )
-    if path.is_dir():
-        kind = f"{kind}, {t('folder', lang)}"
-        return f'<span title="{esc(path)}">{esc(path.name)}/ <span class="faint">{esc(kind)}</span></span>'
-    return f'<span class="faint">{esc(path.name)}: {word("gone", lang)}</span>'
+
+    def _chosen(self, place: dict[str, Any], items: list[Item]) -> list[Item]:
+        known = {item.key: item for item in items}
+        return [known[key] for key in place.get("stack") or {} if key in known]
+
+    @told
+    def acted(self, place: dict[str, Any], event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        """Something was clicked, on any part of the tab."""
+        lang, data = lang_of(request), said(event)
+        act, key = str(data.get("act", "")), str(data.get("id", ""))
+        place = {**place, "toast": place.get("toast") if act not in ("hush", "restore", "delete", "empty") else None}
+        if data.get("form", {}).get("prompt") is not None:
+            place["form"] = {**(place.get("form") or {}), **data["form"]}
+        place = self._looked(act, key, data, place)
+        self._did(act, key, data, place, lang)
+        return (*self.show(place, lang), place)
+
+    def _looked(self, act: str, key: str, data: dict[str, Any], place: dict[str, Any]) -> dict[str, Any]:
+        """What only changes what this visitor sees."""
+        stack = dict(place.get("stack") or {})
+        if act == "find":
+            return {**place, "find": str(data.get("value", ""))}
+        if act == "method":
+            return {**place, "method": key}
+        if act == "order":
+            return {**place, "order": str(data.get("value", ""))}
+        if act == "open":
+            return {**place, "open": "" if place.get("open") == key else key}
+        if act == "try":
+            return {**place, "stack": {key: 1.0}, "form": {**(place.get("form") or {}), "prompt": "", "base": ""}}
+        if act == "stack":
+            return {**place, "stack": {**stack, key: stack.get(key, 1.0)}}
+        if act == "unstack":
+            return {**place, "stack": {other: weight for other, weight in stack.items() if other != key}}
+        if act == "weight":
+            return {**place, "stack": {**stack, key: float(data.get("value") or 0)}}
+        if act == "merging":
+            return {**place, "merging": not place.get("merging")}
+        return place
+
+    def _did(self, act: str, key: str, data: dict[str, Any], place: dict[str, Any], lang: str) -> None:
+        """What changes something on disk, or gives the worker something to do."""
+        filled = data.get("form") or {}
+        if act in ("make", "merge"):
+            chosen = self._chosen(place, self.stock.items())
+            work, kind = (trial.draw, trial.PICTURE) if act == "make" else (trial.merged, trial.MERGE)
+            title = t("lib_make_task" if act == "make" else "lib_merge_task", lang)
+            self.tasks.start(kind, title, work(chosen, place, place.get("form") or {}, self.desk.outputs))
+        elif act == "export":
+            self._export(self._item(key), filled)
+        elif act == "continue":
+            self._continue(self._item(key), place, lang)
+        elif act == "delete":
+            self._delete(self._item(key), place, lang)
+        elif act == "restore":
+            self._restore(key, lang)
+        elif act == "empty":
+            freed = self.runs.size() + self.trash.empty()
+            self.runs.empty()
+            gr.Info(t("lib_trash_gone", lang, size=size(freed)), title="Crucible")
+        elif act == "cancel":
+            self.tasks.cancel(key)
+        elif act == "forget":
+            self.tasks.forget(key)
+
+    def _item(self, key: str) -> Item:
+        found = self.stock.item(key)
+        if found is None:
+            raise ModelError("It is no longer in the library.")
+        return found
+
+    def _export(self, item: Item, filled: dict[str, Any]) -> None:
+        store, form, dtype = item.place, str(filled.get("form", "")), str(filled.get("dtype", ""))
+
+        def job(resident: Any) -> Iterator[Any]:
+            from studio.engine.run import export_again
+            from studio.store import RunStore
+
+            yield from export_again(RunStore(store), resident, (form,) if form else (), dtype)
+
+        self.tasks.start(trial.EXPORT, item.files[0].path.stem, job)
+
+    def _continue(self, item: Item, place: dict[str, Any], lang: str) -> None:
+        from studio.methods import method
+
+        cls = method(item.method)
+        if "start" not in cls.Options.model_fields:
+            raise ModelError(f"{cls.title} goes on from no file; leave method.start empty.")
+        file = next((file.path for file in item.files if file.path.is_file()), item.files[0].path)
+        draft = self.desk.drafts.read()
+        values: dict[str, Any] = {"picked": (item.method,)}
+        if item.run is not None:
+            spec = self.desk.watch.spec(item.run.store)
+            data = spec.get("data", {})
+            values |= {"folder": data.get("folder", draft.folder), "trigger": data.get("trigger", draft.trigger)}
+            values |= {"class_word": data.get("class_word", draft.class_word), "base": item.base or draft.base}
+        over = {**draft.over, item.method: {**draft.over.get(item.method, {}), "method.start": str(file)}}
+        self.desk.drafts.change(**values, over=over)
+        place["toast"] = {"text": t("lib_continued", lang, name=file.stem), "name": file.stem, "go": True}
+
+    def _delete(self, item: Item, place: dict[str, Any], lang: str) -> None:
+        title = tr(self.desk.looks.of(item.method).title, lang)
+        name = f"{item.experiment} / {title}" if item.experiment else item.name
+        if item.run is not None:  # with its checkpoints and samples, which are what takes the room
+            undo = f"run/{self.runs.put(item.experiment, item.name).key}"
+        else:
+            beside = [path for path in [item.place.with_suffix(".json")] if path.is_file()]
+            undo = f"file/{self.trash.put([item.place, *beside], name).name}"
+        place["toast"] = {"text": t("lib_trashed", lang, name=name), "name": name, "undo": undo}
+        place["stack"] = {key: weight for key, weight in (place.get("stack") or {}).items() if key != item.key}
+
+    def _restore(self, key: str, lang: str) -> None:
+        kind, _, name = key.partition("/")
+        if kind == "run":
+            one = self.runs.restore(name)
+            title = f"{one.experiment} / {one.run}".rstrip(" /")
+        else:
+            title = self.trash.restore(name).title
+        gr.Info(t("lib_imported", lang, name=title), title="Crucible")
+
+    def _thrown(self, lang: str) -> list[stocklist.Thrown]:
+        """What waits in either trash, the newest first."""
+        runs = [
+            stocklist.Thrown(f"run/{one.key}", f"{one.experiment} / {one.run}".rstrip(" /"), one.time,
+                             disk_use(self.runs.path / one.key))
+            for one in self.runs.thrown()
+        ]  # fmt: skip
+        files = [stocklist.Thrown(f"file/{one.name}", one.title, one.time, one.size) for one in self.trash.found()]
+        return sorted([*runs, *files], key=lambda one: -one.time)
+
+    @told
+    def brought(self, place: dict[str, Any], files: list[str], request: gr.Request) -> tuple[Any, ...]:
+        """Files of one's own: each is looked into, and lies in outputs/files (a whole model in outputs/models) then."""
+        from studio.formats.recognise import recognise
+
+        lang, names = lang_of(request), []
+        for path in map(Path, files or []):
+            found = recognise(path)
+            if found.kind == "unknown":
+                raise ModelError(f"'{path.name}' is neither a base model nor a file to stack on one; choose another.")
+            to = self.desk.outputs / (MODELS if found.kind == "base" else FILES) / path.name
+            if to.exists():
+                raise ModelError(f"There is a file '{path.name}' in the library already; rename the new one.")
+            to.parent.mkdir(parents=True, exist_ok=True)
+            draft = to.with_name(f".{to.name}")
+            shutil.copyfile(path, draft)
+            draft.replace(to)
+            names.append(path.name)
+        place = {**place, "toast": {"text": t("lib_imported", lang, name=", ".join(names)), "name": ""}}
+        return (*self.show(place, lang), place)
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -1,0 +1,236 @@
+"""What Compare and Library draw follows from figures and files, and nothing in a name can become markup."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studio.compare import experiment, report, votes, weights
+from studio.compare.members import open_experiment
+from studio.compare.table import Table, build
+from studio.compare.verdict import WEIGHTS
+from studio.errors import SpecError
+from studio.events import Progress
+from studio.store import ExperimentStore
+from studio.ui import ballot, charts, figures, sheets
+from studio.ui.draft import Drafts
+from studio.ui.joining import Joining
+from studio.ui.stock import File, Item, arranged
+from studio.ui.tasks import Tasks
+from studio.ui.wall import film, flip, grid, wall
+from tests.compare.compare_doubles import ColourEye, Engine, paint, spec
+from tests.ui.doubles import NoWorker
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExperimentStore]:
+    """Three methods, of which one failed, made without an engine."""
+    folder = tmp_path_factory.mktemp("made")
+    for name, colours in (("train", ("red", "red", "blue")), ("held", ("red", "red"))):
+        for number, colour in enumerate(colours):
+            paint(folder / name / f"{number}.png", colour)
+            (folder / name / f"{number}.txt").write_text("sks red")
+    engine = Engine()
+    engine.paints = {"lora": "red", "textual-inversion": "green"}
+    engine.fails = {"dreambooth": 2}
+    specs = [spec(folder, kind) for kind in ("lora", "textual-inversion", "dreambooth")]
+    patch = pytest.MonkeyPatch()
+    patch.setattr(experiment, "_engine", lambda: engine)
+    made = experiment.create(folder / "outputs", "three", specs)
+    for _ in experiment.run(made, None, eye=ColourEye()):  # type: ignore[arg-type]
+        pass
+    patch.undo()
+    yield made
+
+
+@pytest.fixture(scope="module")
+def table(store: ExperimentStore) -> Table:
+    return build(store)
+
+
+def names(rows: list[Any]) -> list[str]:
+    return [row.name for row in rows]
+
+
+def test_the_base_stands_first_and_what_has_no_figure_last(table: Table) -> None:
+    rows = figures.ordered(table.rows, table.columns, "likeness", False)
+    assert names(rows) == ["base", "lora", "textual-inversion", "dreambooth"]
+    rows = figures.ordered(table.rows, table.columns, "likeness", True)
+    assert names(rows) == ["base", "textual-inversion", "lora", "dreambooth"]
+    assert names(figures.ordered(table.rows, table.columns, "name", False))[1:] == [
+        "dreambooth", "lora", "textual-inversion",
+    ]  # fmt: skip
+    assert names(figures.ordered(table.rows, table.columns, "", False))[1:] == [
+        "lora",
+        "textual-inversion",
+        "dreambooth",
+    ]
+
+
+def test_the_sorted_column_says_so_and_a_failed_run_keeps_its_row(table: Table) -> None:
+    drawn = figures.figures(table, {"sort": "likeness"}, "en")
+    assert 'aria-sort="descending"' in drawn and drawn.count('aria-sort="none"') > 3
+    assert 'class="bd err">failed at 1' in drawn
+    assert "aria-sort" in figures.figures(table, {"sort": "forgetting"}, "en")
+    assert 'aria-sort="ascending"' in figures.figures(table, {"sort": "forgetting"}, "en")
+    assert 'class="fact"' not in drawn
+    assert "&lt;lora:NAME:1&gt;" in figures.figures(table, {"facts": True}, "zh")
+    assert len(figures.figures(table, {"every": True}, "en")) > len(drawn)
+
+
+def test_names_and_prompts_are_escaped(table: Table, store: ExperimentStore) -> None:
+    rows = [replace(row, title=EVIL, state=EVIL) for row in table.rows]
+    assert "<img src=x" not in figures.figures(replace(table, rows=tuple(rows)), {}, "en")
+
+
+def test_the_verdict_follows_the_users_weights_and_they_stay(table: Table, store: ExperimentStore) -> None:
+    assert weights.read(store) == WEIGHTS
+    usual = figures.verdict(table, weights.read(store), False, "en")
+    assert "LoRA serves you best" in usual and "<input" not in usual
+    kept = weights.keep(store, {"likeness": 0, "memorisation": 99, "nonsense": 3})
+    assert kept["likeness"] == 0 and kept["memorisation"] == weights.MOST and "nonsense" not in kept
+    assert weights.read(store) == kept
+    assert 'id="cmp_w_likeness"' in figures.verdict(table, kept, True, "en")
+    assert "let something count" in figures.verdict(table, dict.fromkeys(WEIGHTS, 0.0), True, "en")
+    (store.path / weights.KEPT_IN).write_text("[1")
+    assert weights.read(store) == WEIGHTS
+    weights.forget(store)
+
+
+def test_any_two_pictures_can_be_laid_on_each_other(store: ExperimentStore) -> None:
+    found = wall(store)
+    a, b = found.pair({})
+    assert a and b and (a.run, b.run) == ("base", "dreambooth")
+    chosen = {"a": "lora:0:2", "b": "lora:3:2"}  # two steps of one run
+    assert [shot.name for shot in found.pair(chosen) if shot] == ["lora:0:2", "lora:3:2"]
+    drawn = grid(found, chosen, "en")
+    assert drawn.count('class="ab"') == 1 and drawn.count("<tr") == 5
+    assert film(found, {"film": "lora"}, "en").count('class="ab"') == 0  # A is the base's, B that of another run
+    assert film(found, {"film": "lora", **chosen}, "en").count('class="ab"') == 2
+    assert "against" in flip(found, chosen, "en")
+    assert found.beside("lora:3:2", 0) == "lora:3:0" and found.beside("lora:3:2", 99) == "lora:3:2"
+
+
+def test_a_vote_tells_names_only_afterwards(store: ExperimentStore) -> None:
+    before = ballot.asked(store, None, "en")
+    assert "LoRA" not in before and "Textual" not in before and "/media/" not in before
+    pair = votes.ask(store)
+    assert pair is not None
+    told = ballot.answered(store, f"{pair.key}|left")
+    assert told["choice"] == "left" and {told["left"][0], told["right"][0]} <= {
+        "LoRA",
+        "Textual Inversion",
+        "DreamBooth",
+    }
+    after = ballot.asked(store, told, "en")
+    assert told["left"][0] in after and "left was better" in after
+
+
+def test_plots_and_differences_are_in_the_pages_language(store: ExperimentStore, table: Table) -> None:
+    drawn = charts.plots(store, table, "zh")
+    assert drawn.count("<svg") >= 2 and ">相似度<" in drawn and ">likeness<" not in drawn
+    apart = charts.settings(store, "en")
+    assert "method.kind" in apart and "data.folder" not in apart
+
+
+def test_a_sheet_is_ordered_in_words_and_refused_in_a_sentence(store: ExperimentStore) -> None:
+    filled = {"runs": ["lora", "../../etc"], "prompts": "a\n\nb ", "seeds": "1， 2", "weight": "0.5,1", "steps": "9"}
+    order = sheets.order(store, filled)
+    assert order.prompts == ("a", "b") and order.seeds == (1, 2) and order.weights == (0.5, 1.0)
+    assert order.runs == (str(store.path / "lora"), str(store.path / "etc")) and order.sample.steps == 9
+    for wrong, said in (
+        ({"weight": "much"}, "no numbers"),
+        ({"runs": []}, "at least one"),
+        ({"seeds": "1.5"}, "no numbers"),
+        ({"weight": ",".join(["1"] * 60)}, "at most"),
+    ):
+        with pytest.raises(SpecError, match=said):
+            sheets.order(store, {**filled, **wrong})
+    assert 'name="runs" value="lora"' in sheets.form(store, {}, "en")
+
+
+def test_a_task_is_followed_cancelled_and_never_started_twice() -> None:
+    worker = Steps()
+    tasks = Tasks(worker)
+    task = tasks.start("sheet", "one", lambda resident: iter([Progress(stage="x", done=1, total=3), "made"]), "here")
+    with pytest.raises(SpecError, match="still being worked on"):
+        tasks.start("sheet", "two", lambda resident: iter(()))
+    assert "waits" in sheets.progress(task, "here", "en") and sheets.progress(task, "there", "en") == ""
+    worker.step()
+    assert (task.state, task.done, task.total) == ("working", 1, 3) and "1 of 3" in sheets.progress(task, "here", "en")
+    worker.drain()
+    assert (task.state, task.results) == ("done", ["made"])
+    again = tasks.start("sheet", "two", lambda resident: iter(range(9)))
+    worker.step()
+    tasks.cancel("sheet")
+    worker.drain()
+    assert again.state == "cancelled" and len(again.results) < 9
+    broken = tasks.start("sheet", "three", lambda resident: fails())
+    worker.drain()
+    assert broken.state == "failed" and "It broke." in sheets.progress(broken, "", "en")
+
+
+def fails() -> Iterator[Any]:
+    yield 1
+    raise SpecError("It broke.")
+
+
+class Steps(NoWorker):
+    """A worker that goes as far as it is told."""
+
+    def submit(self, label: str, job: Any) -> None:
+        self.going = job(None)
+
+    def step(self) -> None:
+        next(self.going)
+
+    def drain(self) -> None:
+        for _ in self.going:
+            pass
+
+
+def test_the_next_runs_join_an_experiment_under_its_terms(store: ExperimentStore) -> None:
+    drafts = Drafts(store.path.parent)
+    joining = Joining(drafts)
+    assert joining.store() is None
+    joining.begin(store)
+    draft, known = drafts.read(), open_experiment(store)
+    assert draft.folder == known.data.folder and draft.base == known.base.model and draft.picked == ()
+    assert tuple(draft.shared["sample.prompts"]) == known.sample.prompts and "base.model" not in draft.shared
+    found = joining.store()
+    assert found is not None and found.path == store.path
+    joining.end()
+    assert joining.store() is None and drafts.read().shared == {}
+
+
+def item(name: str, **over: Any) -> Item:
+    files = (File(Path(f"{name}.safetensors"), "kohya", over.pop("size", 1)),)
+    return Item(
+        **{"key": name, "name": name, "method": "lora", "files": files, "time": 1.0, "place": Path(name), **over}
+    )
+
+
+def test_the_library_is_found_filtered_and_arranged() -> None:
+    items = [
+        item("a", time=1.0, likeness=0.2, size=5, base="starter"), item("b", time=3.0, method="loha", size=9),
+        item("c", time=2.0, likeness=0.9, trigger="sks dog"),
+    ]  # fmt: skip
+    order = lambda *how: [one.name for one in arranged(items, *how)]  # noqa: E731
+    assert order("", "", "date") == ["b", "c", "a"] and order("", "", "size") == ["b", "a", "c"]
+    assert order("", "", "likeness") == ["c", "a", "b"] and order("", "loha", "name") == ["b"]
+    assert order("DOG sks", "", "date") == ["c"] and order("nothing", "", "date") == []
+
+
+def test_a_report_writes_what_the_page_hands_out(store: ExperimentStore) -> None:
+    from studio.ui.papers import PAPERS
+
+    begun = time.time() - 5
+    report.write(store)
+    assert all((store.path / name).stat().st_mtime > begun for name, _ in PAPERS)
