@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from studio.events import Progress
 
 if TYPE_CHECKING:
     from studio.data.judge import Asked, Report
+    from studio.data.prepare import Prepared
 
 T = TypeVar("T")
 SAID = 12  # tags that are shown of each kind
@@ -72,8 +74,23 @@ def prepare(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"folder": made.folder, "pictures": made.pictures, "data": made.spec.model_dump(mode="json")}))
     else:
-        print(f"{made.pictures} pictures are in {made.folder}; train with --data {made.folder}")
+        print(f"{made.pictures} pictures are in {made.folder}; train with {_words_of(made)}")
     return 0
+
+
+def _words_of(made: "Prepared") -> str:
+    """What to say to `train` for the same split; the rest as before."""
+    from studio.data.names import relative
+    from studio.data.scan import dataset
+    from studio.data.setting import DataSpec
+
+    words, given = [f"--data {shlex.quote(made.folder)}"], made.spec
+    by_itself = dataset(DataSpec(folder=made.folder)).held_out
+    if given.held_out or {relative(one.path, Path(made.folder)) for one in by_itself} != set(given.hold_back):
+        values = {"held_out": given.held_out, "hold_back": list(given.hold_back)}
+        written = {name: json.dumps(value, ensure_ascii=False) for name, value in values.items() if value}
+        words += [f"--set {shlex.quote(f'data.{name}={value}')}" for name, value in written.items()]
+    return " ".join(words)
 
 
 def _asked(arguments: argparse.Namespace, fast: bool = False) -> "tuple[Any, Asked]":

@@ -111,6 +111,6 @@ def test_names_of_any_bytes_are_printed(folder: Path, monkeypatch: pytest.Monkey
         monkeypatch.setattr("sys.stdout", stream)
         assert cli.main(["captions", str(folder), *words]) == 0
         stream.flush()
-        told = stream.buffer.getvalue().decode(stream.encoding).splitlines()  # type: ignore[attr-defined]
+        told = stream.buffer.getvalue().decode(stream.encoding).splitlines()
         assert any(line in one for one in told)
         assert "--json" not in words or {"path": "sub/c.png", "old": None, "new": "狗"} in map(json.loads, told)

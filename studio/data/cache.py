@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from studio.data.buckets import Fit, fit, size_of
-from studio.data.image import Unreadable, cells, open_mask, open_picture, pixels
+from studio.data.image import Unreadable, cells, hides_all, open_mask, open_picture, pixels
 from studio.data.ledger import Facts, Ledger
 from studio.data.names import listed
 from studio.data.scan import Example
@@ -201,7 +201,7 @@ def _masks(
         mask = open_mask(_unchanged(source, content), source.name, alpha=spec.masks == "alpha")
         covered = cells(mask, picture, fitting.box, grid)
         if not covered.any():
-            raise DataError(f"The mask of '{example.path.name}' hides all of it; paint white what is to be learnt.")
+            raise DataError(hides_all(example.path.name))
         for flip, entry in zip(flips, entries, strict=True):
             cache.put(entry, covered.flip(-1) if flip else covered)
     return entries

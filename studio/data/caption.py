@@ -65,6 +65,20 @@ def with_trigger(text: str | None, spec: DataSpec) -> str:
     return _triggered(_one(text or "", spec, lambda options: options[0]), spec)
 
 
+def longest(text: str | None, spec: DataSpec) -> str:
+    """The longest prompt that training may show for ``text``; `with_trigger` unless something is chosen each time."""
+    found = _one(text or "", spec, _by_length)
+    lines = () if found and spec.template_for == "uncaptioned" else templates(spec)
+    if not lines:
+        return _triggered(found, spec)
+    line = _by_length(list(lines))
+    return _triggered(_filled(line, _besides(found, line, spec), spec), spec)
+
+
+def _by_length(options: list[str]) -> str:
+    return max(options, key=len)
+
+
 def varies(spec: DataSpec) -> bool:
     """Whether a picture's prompt may be another at the next showing, beside its being dropped."""
     return bool(spec.shuffle or spec.tag_dropout or spec.wildcards or spec.template != "off")

@@ -27,17 +27,18 @@ AT_ONCE: Final = 64  # pictures between two looks at whether anyone still wants 
 
 
 def check(spec: DataSpec, asked: Asked) -> Iterator[Progress | Report]:
-    """Look at every picture of ``spec``'s folder; yield how far it is, and at last the Report.
+    """Look at all pictures of ``spec``'s folder, and masks that it asks for; yield how far it is, at last the Report.
 
     Close the generator to cancel: what was measured is kept in the folder, so that the next check goes on there, and
     a second one of an unchanged folder reads no picture at all. Raises DataError when there is no folder.
     """
     folder = resolve_folder(spec.folder)
     found = listing(folder)
-    yield Progress(stage="checking", done=0, total=len(found.pictures))
+    looked = list(dict.fromkeys([*found.pictures, *(found.masks.values() if spec.masks == "file" else ())]))
+    yield Progress(stage="checking", done=0, total=len(looked))
     measured: dict[Path, Measured] = {}
-    for done in _measured(folder, found.pictures, asked.fast, measured):
-        yield Progress(stage="checking", done=done, total=len(found.pictures))
+    for done in _measured(folder, looked, asked.fast, measured):
+        yield Progress(stage="checking", done=done, total=len(looked))
     yield judged(folder, found, measured, (spec, asked))
 
 

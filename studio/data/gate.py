@@ -14,8 +14,8 @@ from studio.data.setting import DataSpec
 def gate(found: Dataset, spec: DataSpec, place: Path) -> Iterator[int]:
     """Look at the header of every picture, with the notes kept in ``place``, and yield how many are done.
 
-    At the end raises one Unreadable that names what cannot be used and is not in data.leave_out. What is broken behind
-    its header is found when it is decoded.
+    Masks that are asked for are looked at, too. At the end raises one Unreadable that names what cannot be used and is
+    not in data.leave_out. What is broken behind its header is found when it is decoded.
     """
     folder = resolve_folder(spec.folder)
     broken = list(found.unusable)
@@ -23,9 +23,13 @@ def gate(found: Dataset, spec: DataSpec, place: Path) -> Iterator[int]:
     try:
         for done, example in enumerate((*found.train, *found.held_out), 1):
             try:
-                ledger.facts(example.path)
+                path = example.path
+                ledger.facts(path)
+                if spec.masks == "file" and example.mask:
+                    path = example.mask
+                    ledger.facts(path)
             except Unreadable:
-                broken.append(relative(example.path, folder))
+                broken.append(relative(path, folder))
             yield done
     finally:
         ledger.keep()

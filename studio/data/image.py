@@ -84,6 +84,11 @@ def open_mask(source: Path | bytes, name: str = "the mask", alpha: bool = False)
         return _with_alpha(picture).getchannel("A") if alpha else _eight_bit(picture).convert("L")
 
 
+def hides_all(name: str) -> str:
+    """What is said of the mask of the picture ``name`` in which nothing is white."""
+    return f"The mask of '{shown(name)}' hides all of it; paint white what is to be learnt."
+
+
 def facts(source: Path | bytes, name: str = "the picture") -> tuple[int, int, bool]:
     """Width, height, and whether it may be transparent, from the header wherever that is enough; raises DataError."""
     with opened(source, name) as raw:

@@ -1,12 +1,14 @@
 """The only file that puts together what was found of a dataset: verdicts, buckets, tags, what is unused."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from studio.data.buckets import CENTRE, Fit, Focus, fit, size_of
-from studio.data.caption import with_trigger
+from studio.data.caption import longest
 from studio.data.crop import focuses
+from studio.data.image import hides_all, open_mask
 from studio.data.listing import MASK, Listing, listing
 from studio.data.measure import Measured
 from studio.data.names import key, natural, relative, repeats_of
@@ -97,7 +99,7 @@ def fit_of(width: int, height: int, spec: DataSpec, asked: Asked, focus: Focus =
 
 @dataclass
 class _Heard:
-    """The captions of a dataset, what training shows for them, and why some cannot be read."""
+    """The captions of a dataset, the longest that training shows for them, and why some cannot be read."""
 
     words: dict[Path, Words]
     troubles: dict[Path, str]
@@ -109,7 +111,8 @@ def judged(folder: Path, found: Listing, measured: Mapping[Path, Measured], by: 
     """The report on ``found`` in ``folder``, from what was ``measured`` of its pictures."""
     spec, asked = by
     heard = _heard(found, spec, asked.meter)
-    parts = _parts(folder, found, measured, (spec, heard))
+    masks = _masks(found, measured, spec)
+    parts = _parts(folder, found, measured, (spec, {*heard.troubles, *masks}))
     likeness = _likeness(folder, found.pictures, measured, parts)
     focus = focuses(folder)
     verdicts = [_unusable(folder, path, reason, spec) for path, reason in found.left.items()]
@@ -120,6 +123,7 @@ def judged(folder: Path, found: Listing, measured: Mapping[Path, Measured], by: 
         said = of_picture(one, fitting) if fitting else [unreadable(one.error)]
         said += [likeness[path]] if path in likeness else []
         said += [of_orphan()] if path.stem.lower().endswith(MASK) else []
+        said += [unreadable(masks[path])] if path in masks else []
         said += _of_words(path, heard, spec) if fitting else []
         caption, length = heard.words.get(path), heard.lengths.get(path)
         verdicts.append(
@@ -145,10 +149,24 @@ def _heard(found: Listing, spec: DataSpec, measure: Meter | None) -> _Heard:
             words[path] = read_words(beside)
         except DataError as error:
             troubles[path] = str(error)
-    prompts = {path: with_trigger(words[path].text if path in words else None, spec) for path in found.pictures}
+    prompts = {path: longest(words[path].text if path in words else None, spec) for path in found.pictures}
     texts = list(dict.fromkeys(prompts.values()))
     known = dict(zip(texts, measure(texts), strict=True)) if measure else {}
     return _Heard(words, troubles, prompts, {path: known[text] for path, text in prompts.items()} if known else {})
+
+
+def _masks(found: Listing, measured: Mapping[Path, Measured], spec: DataSpec) -> dict[Path, str]:
+    """Why masks that are asked for cannot be used, by their pictures."""
+    troubles = {}
+    for path, mask in found.masks.items() if spec.masks == "file" else ():
+        one = measured[mask]
+        if one.error:
+            troubles[path] = one.error
+        elif one.colours and not one.colours.strip("0"):  # dark as a whole, perhaps but for a spot
+            with contextlib.suppress(DataError):
+                if not open_mask(mask).getbbox():
+                    troubles[path] = hides_all(path.name)
+    return troubles
 
 
 def _of_words(path: Path, heard: _Heard, spec: DataSpec) -> list[Finding]:
@@ -158,10 +176,10 @@ def _of_words(path: Path, heard: _Heard, spec: DataSpec) -> list[Finding]:
 
 
 def _parts(
-    folder: Path, found: Listing, measured: Mapping[Path, Measured], by: tuple[DataSpec, _Heard]
+    folder: Path, found: Listing, measured: Mapping[Path, Measured], by: tuple[DataSpec, set[Path]]
 ) -> dict[Path, Part]:
-    """What each picture is used for."""
-    spec, heard = by
+    """What each picture is used for; of some the caption or the mask is in trouble."""
+    spec, troubled = by
     out = {key(name) for name in spec.leave_out}
     names = {relative(path, folder): path for path in found.pictures}
     used = [name for name in names if key(name) not in out]
@@ -172,7 +190,7 @@ def _parts(
         held |= {path for path in found.pictures if path.resolve() in judged_by}
     parts: dict[Path, Part] = {}
     for name, path in names.items():
-        bad = bool(measured[path].error) or path in heard.troubles
+        bad = bool(measured[path].error) or path in troubled
         parts[path] = "left_out" if key(name) in out else "unusable" if bad else "held_out" if path in held else "train"
     return parts
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from studio.data.hidden import embedded
-from studio.data.image import open_mask, open_picture
+from studio.data.image import hides_all, open_mask, open_picture
 from studio.data.listing import MASK
 from studio.data.names import shown
 from studio.disk import DRAFT
@@ -47,7 +47,7 @@ def save_mask(picture: Path, mask: np.ndarray) -> Path:
     values = values * 255 if found.dtype == bool or (found.dtype.kind == "f" and values.max() <= 1) else values
     grey = values.round().clip(0, 255).astype(np.uint8)
     if not grey.any():
-        raise DataError(f"The mask of '{shown(picture.name)}' hides all of it; paint white what is to be learnt.")
+        raise DataError(hides_all(picture.name))
     path = mask_path(picture)
     draft = path.with_name(f"{DRAFT}{os.getpid()}-mask.png")
     try:

@@ -118,7 +118,7 @@ def of_likeness(other: str, kept_back: bool) -> Finding:
 
 
 def of_caption(words: Words | None, spec: DataSpec, prompt: str, length: Length | None) -> list[Finding]:
-    """What is wrong with a caption; ``prompt`` is what training shows for it, ``length`` what a meter says of that."""
+    """What is wrong with a caption; ``prompt`` is the longest that training shows for it, ``length`` that of it."""
     said: list[Finding] = []
     caption = words.text if words else ""
     if not caption:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import time
 from pathlib import Path
@@ -24,6 +25,7 @@ from studio.data.tokens import LIMIT
 from studio.data.verdict import BLURRED, Verdict
 from studio.engine.ground import Ground, ground
 from studio.events import Progress
+from studio.spec import parse_value
 from tests.data.nasty import png
 
 PICTURES = sorted((starter.ROOT / "data").glob("*/*.png"))
@@ -131,6 +133,33 @@ def test_captions(folder: Path, base: Ground) -> None:
     assert broken[0].kind == "caption_unreadable" and found.unused == ("04.png",)
 
 
+def test_what_is_chosen_at_each_step_counts_with_its_longest(folder: Path, base: Ground) -> None:
+    (folder / "01.txt").write_text("sks dog\nsks dog, {red|a very large and bright red} ball", "utf-8")
+    (folder / "02.txt").unlink()
+    asked = Asked(64, 16, base.meter)
+    found = {name: verdict(report(folder, asked, wildcards=True, **more), "01.png").tokens
+             for name, more in (("off", {}), ("subject", {"template": "subject"}))}  # fmt: skip
+    said = "sks dog, a very large and bright red ball"
+    framed = f"a close-up photo of the sks dog, {said.removeprefix('sks dog, ')}"
+    assert found == {"off": base.meter([said])[0].tokens, "subject": base.meter([framed])[0].tokens}
+    none = verdict(report(folder, asked, template="subject"), "02.png").findings[0]
+    assert none.kind == "no_caption" and "'a close-up photo of the sks dog'" in none.reason
+
+
+def test_masks_that_are_asked_for_are_looked_at(folder: Path) -> None:
+    (folder / "01-mask.png").write_bytes(b"no mask")
+    Image.new("L", (64, 64)).save(folder / "02-mask.png")
+    dot = Image.new("L", (64, 64))
+    dot.putpixel((1, 1), 255)
+    dot.save(folder / "03-mask.png")
+    assert report(folder).counts() == {"ok": 4}
+    found = report(folder, masks="file")
+    assert found.unused == ("01.png", "02.png") and len(found.of("train")) == 2
+    reasons = [verdict(found, f"0{number}.png").findings[0].reason for number in (1, 2)]
+    assert "'01-mask.png' cannot be read" in reasons[0] and "The mask of '02.png' hides all of it" in reasons[1]
+    assert report(folder, masks="file", leave_out=("01.png", "02.png")).counts() == {"left_out": 2, "ok": 2}
+
+
 def test_tables_of_captions(folder: Path) -> None:
     for path in folder.glob("*.txt"):
         path.unlink()
@@ -226,4 +255,20 @@ def test_the_command_line(folder: Path, capsys: pytest.CaptureFixture[str], tmp_
     assert "name them in data.leave_out" in capsys.readouterr().err
     assert main(["prepare", str(folder), "--out", str(tmp_path / "new"), "--leave-out", "bad\n.jpg"]) == 0
     assert sorted(path.name for path in (tmp_path / "new").glob("*.png")) == ["01.png", "02.png", "03.png", "04.png"]
+    capsys.readouterr()
+    new = tmp_path / "in two"
+    words = [
+        "prepare",
+        str(folder),
+        "--out",
+        str(new),
+        "--leave-out",
+        "bad\n.jpg",
+        "--set",
+        'data.hold_back=["02.png"]',
+    ]
+    assert main(words) == 0
+    *_, data, _, given = shlex.split(capsys.readouterr().out)
+    spec = DataSpec(folder=data, hold_back=parse_value(given.removeprefix("data.hold_back=")))
+    assert [one.path for one in dataset(spec).held_out] == [new / "02.png"]
     assert main(["check", str(folder), "--set", "data.resolution=3"]) == 2

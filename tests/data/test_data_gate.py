@@ -55,6 +55,11 @@ def test_what_cannot_be_used_is_named_before_anything_is_encoded(bench: Callable
     assert all(name in str(caught.value) for name in ("page.jpg", "empty.png", "phone.heic", "data.leave_out"))
     assert not list((tmp_path / "latents").glob("*.safetensors"))
     list(bench(leave_out=("page.jpg", "empty.png", "phone.heic")).fill())
+    for name in ("page.jpg", "empty.png", "phone.heic"):
+        (place / name).unlink()
+    (place / "1-mask.png").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"1 picture cannot be used: '1-mask\.png'"):
+        list(bench(masks="file").fill())
 
 
 def test_what_is_broken_behind_its_header_is_named_once_all_others_are_kept(
