@@ -50,9 +50,15 @@ class Proposed:
 
 
 def merged(old: str | None, found: Caption, spec: CaptionSpec) -> str:
-    """The new caption. Pure, and doing it twice gives the same; where nothing is found and nothing set, the old one."""
-    had = _plain(old or "") if spec.mode == "append" else ""
+    """The new caption. Pure, and doing it twice gives the same; where nothing is found, the old one with the trigger.
+
+    Of a caption with several lines, of which wildcards choose, each is appended to.
+    """
+    lines = [line for line in (old or "").splitlines() if line.strip()]
+    if len(lines) > 1 and (spec.mode == "append" or not found.text.strip()):
+        return "\n".join(merged(line, found, spec) for line in lines)
     text = _plain(found.text)
+    had = _plain(old or "") if spec.mode == "append" or not text else ""
     if had and found.listed:
         there = {part.strip().lower() for part in had.split(",")}
         text = ", ".join(part for part in text.split(", ") if part.strip().lower() not in there)

@@ -205,6 +205,15 @@ def test_tags_are_appended_once(folder: Path) -> None:
     assert merged("solo, 1girl, long hair", found, CaptionSpec(mode="append")) == "solo, 1girl, long hair"
 
 
+def test_lines_stay_lines_and_nothing_found_overwrites_nothing(folder: Path) -> None:
+    old, wish = "a dog\na red dog", CaptionSpec(mode="append", trigger="sks")
+    assert merged(old, Caption("grass"), wish) == "sks, a dog, grass\nsks, a red dog, grass"
+    wish = CaptionSpec(mode="overwrite", trigger="sks", prefix="photo,")
+    assert merged(old, Caption("grass"), wish) == "sks, photo, grass"
+    assert merged(old, Caption(""), wish) == "sks, a dog\nsks, a red dog"
+    assert merged(None, Caption(""), wish) == "sks, photo"
+
+
 def test_a_captioner_is_made_ready_or_says_what_to_do(tmp_path: Path) -> None:
     big = Hardware(memory=64_000_000_000)
     with pytest.raises(SpecError, match="'thing' cannot be 2"):
