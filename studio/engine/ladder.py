@@ -48,7 +48,7 @@ def next_rung(spec: RunSpec, plan: Plan, hw: Hardware, updating: bool) -> Rung |
     ``updating`` says that the optimizer's own update found no room, where less activations would not help. A step
     fused into the backward pass happens amid activations, and takes no batch in parts.
     """
-    fused = spec.optim.fused_backward
+    fused = spec.optim.fused_backward and not plan.scaler
     updating = updating and not fused
     if not plan.gradient_checkpointing and not updating:
         text = "The device was full; activations are now computed twice instead of kept (gradient checkpointing)."
@@ -57,6 +57,9 @@ def next_rung(spec: RunSpec, plan: Plan, hw: Hardware, updating: bool) -> Rung |
     if smaller and not hw.probes.get("bitsandbytes", "it was not probed."):
         text = f"The device was full; {smaller} takes over from {plan.optimizer}, whose memory of gradients is dropped."
         return Rung("8-bit optimizer", {"optim": {"name": smaller}}, text)
+    if spec.optim.fused_backward and plan.scaler:  # gradients that never all exist weigh more than half the width
+        text = "The device was full; in float32, which needs no loss scaler, the step is fused into the backward pass."
+        return Rung("fused step", {"machine": {"precision": "fp32"}, "optim": {"weights": "fp32"}}, text)
     together = spec.schedule.batch_size * (2 if spec.data.class_images else 1)
     if plan.split < together and not updating and not fused:
         parts = min(together, plan.split * 2)

@@ -109,7 +109,7 @@ class State:
             _share_out(states["optimizer"]["state"], self.optimizer)
         with own_settings(self.optimizer):
             for name, thing in self._machinery().items():
-                if name in states:
+                if states.get(name):  # a scaler that rested, in another precision, left nothing
                     thing.load_state_dict(states[name])
         return remarks
 

@@ -314,6 +314,20 @@ def test_the_ladder_knows_that_a_fused_step_happens_among_activations(spec: Make
     assert rungs == ["gradient checkpointing", "8-bit optimizer"] and wanted.problems() == []
 
 
+def test_a_card_without_bfloat16_climbs_to_float32_for_the_fused_step_that_its_scaler_forbids(spec: Make) -> None:
+    old = Hardware(device="cuda", name="an old card", fp16=True, probes={"bitsandbytes": ""})
+    over = {"optim": {**FUSED, "weights": "bf16"}, "schedule": {"batch_size": 4}}
+    wanted = spec("dreambooth", **merge(QUICK, over))
+    assert not way(wanted, decide(old, wanted.machine, wanted.optim.name)).fused
+    rungs = []
+    while rung := next_rung(wanted, decide(old, wanted.machine, wanted.optim.name), old, False):
+        rungs.append(rung.name)
+        wanted = rung.on(wanted)
+    assert rungs == ["gradient checkpointing", "8-bit optimizer", "fused step"] and wanted.problems() == []
+    plan = decide(old, wanted.machine, wanted.optim.name)
+    assert plan.compute == "fp32" and way(wanted, plan) == piecewise.Way(fused=True)
+
+
 def test_the_ways_are_refused_where_they_cannot_keep_their_word(spec: Make) -> None:
     def problems(kind: str = "dreambooth", **over: Any) -> list[str]:
         return list(spec(kind, **over).problems())

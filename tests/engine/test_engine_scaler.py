@@ -12,9 +12,11 @@ import torch
 from studio.engine import checkpoint
 from studio.engine.course import Run
 from studio.engine.machine import Machine, this_hardware
+from studio.engine.run import extend
 from studio.engine.worker import Resident
 from studio.events import Event, Step
 from studio.hardware import decide
+from studio.spec import spec_from_toml
 from studio.store import RunStore
 from tests import tiny
 
@@ -75,3 +77,14 @@ def test_a_step_too_large_for_float16_moves_nothing_and_halves_the_scale(scaled:
     assert tiny.same(weights[0], weights[1]) and not tiny.same(weights[1], weights[2])
     scales = [checkpoint.plain_of(store.checkpoint_folder(step), "scaler")["scale"] for step in (1, 2, 3)]
     assert scales == [SCALE, SCALE / 2, SCALE / 2]
+
+
+def test_a_run_that_needed_no_scaler_goes_on_with_one(scaled: Scaled, resident: Resident) -> None:
+    """As when it is resumed in float16, or on an older card."""
+    store, _ = scaled(False)
+    extend(store, 4)
+    wanted = spec_from_toml(store.spec_text())
+    machine = Machine(decide(this_hardware(), wanted.machine, wanted.optim.name))
+    machine.scaler = torch.amp.GradScaler("cpu", init_scale=SCALE)
+    events = list(Run(store, wanted, machine, resident).events())
+    assert events[-1].kind == "finished" and [event.step for event in events if isinstance(event, Step)] == [4]

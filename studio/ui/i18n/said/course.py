@@ -53,6 +53,9 @@ ZH = {
     "The device was full; {smaller} takes over from {optimizer}, whose memory of gradients is dropped.": (
         "显存不足；由 {smaller} 接替 {optimizer}，后者的梯度记录作废。"
     ),
+    "The device was full; in float32, which needs no loss scaler, the step is fused into the backward pass.": (
+        "显存不足；改用不需要损失缩放器的 float32，使更新步骤能融合进反向传播。"
+    ),
     "The device was full; each batch now passes in {parts} parts that add up to the same gradient.": (
         "显存不足；每批改为分 {parts} 份依次通过，合计的梯度不变。"
     ),
