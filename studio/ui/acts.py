@@ -102,7 +102,7 @@ class Acts:
 
     def on_accept(self, album: Album, place: Place, said: Said, lang: str) -> None:
         out = set(self.albums.spec(album.folder).leave_out)
-        self.albums.choose(album, "leave_out", out | set(album.report.unused if album.report else ()))
+        self.albums.choose(album, "leave_out", out | set(album.unused))
         place.narrow()
         place.verdict = ""
 

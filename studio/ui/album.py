@@ -1,10 +1,10 @@
 """The only file that holds what is known of one folder of pictures: captions, verdicts, what a run would see of it."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from studio.data.crop import focuses
 from studio.data.hidden import embedded
@@ -12,7 +12,10 @@ from studio.data.listing import Listing, listing
 from studio.data.names import key, relative
 from studio.data.scan import table_captions
 from studio.data.sidecar import read_words
+from studio.data.tags import Tally, tally
 from studio.errors import DataError
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -43,12 +46,22 @@ class Album:
     """For what settings the report was made."""
     wanted: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
-    _verdicts: tuple[Any, dict[str, Any]] = (None, {})
+    _worked_out: tuple[Any, dict[str, Any]] = (None, {})
+
+    def once(self, what: str, work: Callable[[], T]) -> T:
+        """What ``work`` gives, worked out once for each state: with 10,000 pictures everything takes time."""
+        if self._worked_out[0] != (self.version, id(self.report)):
+            self._worked_out = ((self.version, id(self.report)), {})
+        known = self._worked_out[1]
+        if what not in known:
+            known[what] = work()
+        found: T = known[what]
+        return found
 
     @property
     def pictures(self) -> list[Path]:
         """Everything that is shown: pictures, and what looks like one and is none."""
-        return [*self.found.pictures, *self.found.left]
+        return self.once("pictures", lambda: [*self.found.pictures, *self.found.left])
 
     @property
     def own(self) -> bool:
@@ -62,6 +75,9 @@ class Album:
 
     def lacking(self) -> list[Path]:
         """The pictures that are used and have no caption."""
+        return self.once("lacking", self._lacking)
+
+    def _lacking(self) -> list[Path]:
         bare = [path for path, text in self.captions.items() if not text and path not in self.troubles]
         if self.report is None:
             return bare
@@ -79,12 +95,31 @@ class Album:
 
     def verdict(self, path: Path) -> Any:
         """What was found of a picture; None while that is not known."""
-        if self._verdicts[0] is not self.report:
-            self._verdicts = (self.report, {one.name: one for one in self.report.verdicts})
-        return self._verdicts[1].get(self.name(path))
+        every = self.report.verdicts if self.report else ()
+        return self.once("verdicts", lambda: {one.name: one for one in every}).get(self.name(path))
+
+    def part(self, part: str) -> int:
+        """How many pictures are trained on, held_out, left_out or unusable, as far as that is known."""
+        return self.once(part, lambda: len(self.report.of(part)) if self.report else 0)
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Names of pictures that will not be used, though nobody said so."""
+        return self.once("unused", lambda: self.report.unused if self.report else ())
+
+    def counts(self) -> dict[str, int]:
+        """How many pictures each kind of finding has."""
+        return self.once("counts", lambda: self.report.counts() if self.report else {})
+
+    def tags(self) -> Tally:
+        """The tags of all captions."""
+        return self.once("tags", lambda: tally(self.captions))
 
     def kinds(self) -> Mapping[Path, tuple[str, ...]]:
         """What was found of every picture, by its kind; without a report only which have no caption."""
+        return self.once("kinds", self._kinds)
+
+    def _kinds(self) -> Mapping[Path, tuple[str, ...]]:
         if self.report is None:
             return {path: () if text else ("no_caption",) for path, text in self.captions.items()}
         return {

@@ -19,7 +19,7 @@ from studio.ui.album import Album, opened
 from studio.ui.desk import Desk
 
 CHOICE: Final = "choice.json"  # which pictures are left out and held back, beside the captions
-CHOSEN: Final = ("data.leave_out", "data.hold_back")
+CHOSEN: Final = ("data.leave_out", "data.hold_back", "data.masks")
 PAUSE: Final = 0.3  # seconds in which several edits become one look
 
 
@@ -142,6 +142,7 @@ class Albums:
         """Change another setting of the pictures in the draft."""
         drafts = self._desk.drafts
         drafts.write(drafts.read().with_value("", f"data.{name}", value))
+        self._keep(album)
         self.check(album)
 
     def recalled(self, folder: str) -> None:
@@ -151,16 +152,15 @@ class Albums:
         shared = {name: value for name, value in draft.shared.items() if name not in CHOSEN}
         noted = read_note(resolve_folder(folder), CHOICE)
         for name in CHOSEN:
-            names = noted.get(name)
-            if isinstance(names, list) and all(isinstance(one, str) for one in names) and names:
-                shared[name] = names
+            if _choice(name, noted.get(name)):
+                shared[name] = noted[name]
         if shared != dict(draft.shared):
             drafts.change(shared=shared)
 
     def _keep(self, album: Album) -> None:
         if album.own:
             shared = self._desk.drafts.read().shared
-            write_note(album.root, CHOICE, {name: list(shared.get(name, ())) for name in CHOSEN})
+            write_note(album.root, CHOICE, {name: shared[name] for name in CHOSEN if name in shared})
 
     # -- the look ------------------------------------------------------------------------------------------------------
 
@@ -237,3 +237,10 @@ class Albums:
         except CrucibleError:
             preset = any_preset(offer.preset, self._desk.outputs)
         return setup.sheet(draft, offer.look.kind, preset).spec
+
+
+def _choice(name: str, value: object) -> bool:
+    """Whether a note holds what may be chosen under ``name``: it may have come with somebody's pictures."""
+    if name == "data.masks":
+        return value in ("file", "alpha")
+    return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)

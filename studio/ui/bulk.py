@@ -8,7 +8,6 @@ from studio.data import edits
 from studio.data.edits import Change
 from studio.data.names import shown as readable
 from studio.data.setting import DataSpec
-from studio.data.tags import tally
 from studio.ui import inputs
 from studio.ui.album import Album
 from studio.ui.i18n import t
@@ -29,7 +28,7 @@ SWITCHES: Final = ("pattern", "case", "first")
 
 def strip(album: Album, place: Place, lang: str) -> str:
     """The tags with their counts; a click shows the pictures that have one, Shift those that lack it."""
-    found = tally(album.captions)
+    found = album.tags()
     many = found.tags[:MANY] if place.all_tags else found.tags[:FEW]
     chips = "".join(_tag(one.text, one.count, found.captions, place, lang) for one in many)
     more = ""

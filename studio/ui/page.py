@@ -57,9 +57,9 @@ class _Page:
         """Fill a fresh page once, then let the tick draw what changes."""
         data = self.dataset
         moving = [
-            self.bar, self.dataset.verdict, *data.shown, *self.system.models, *self.train.parts, self.compare.chooser,
+            self.bar, self.dataset.verdict, *self.system.models, *self.train.parts, self.compare.chooser,
             *self.compare.parts, *self.library.parts, self.joins, self.train.setup.before,
-            self.train.setup.queue, *self.methods.shown, *self.guide.parts, self.seen,
+            self.train.setup.queue, *self.methods.shown, *self.guide.parts, *data.shown, self.seen,
         ]  # fmt: skip
         read = [self.seen, self.compare.chooser, self.compare.cells, self.library.place]
         often: dict[str, Any] = {"concurrency_limit": None, "trigger_mode": "once", **QUIET}
@@ -142,7 +142,6 @@ class _Page:
         return (
             changed(seen, "bar", view.bar(now, looks, lang)),
             changed(seen, "verdict", self.dataset.verdict_of(lang)),
-            *self.dataset.moving(seen, request),
             *(changed(seen, name, drawn) for name, drawn in models),
             *(changed(seen, name, drawn) for name, drawn in train_parts),
             *self._compare(seen, now, experiment, cells, lang),
@@ -152,6 +151,7 @@ class _Page:
             changed(seen, "queue", self.train.setup.queue_of(lang)),
             *self.methods.ticked(seen, lang),
             *self.guide.ticked(seen, now, lang),
+            *self.dataset.moving(seen, request),  # last: what is clicked meanwhile is drawn over it
             seen,
         )
 

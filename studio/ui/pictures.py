@@ -38,8 +38,7 @@ def _counted(album: Album, lang: str) -> str:
     report = album.report
     if report is None:
         return t("ds_pictures", lang, n=len(album.pictures))
-    train, held = len(report.of("train")), max(album.held, len(report.of("held_out")))
-    out = len(report.of("left_out"))
+    train, held, out = album.part("train"), max(album.held, album.part("held_out")), album.part("left_out")
     text = t("ds_totals", lang, n=len(report.verdicts), train=train, held=held)
     return f"{text} {t('ds_left', lang, n=out)}" if out else text
 
@@ -52,7 +51,7 @@ def _fixed(album: Album, lang: str) -> str:
 
 
 def _unused(album: Album, lang: str) -> str:
-    names = album.report.unused if album.report else ()
+    names = album.unused
     if not names:
         return ""
     said = ", ".join(readable(name) for name in names[:NAMES]) + ("…" if len(names) > NAMES else "")
@@ -101,8 +100,7 @@ def counts_of(album: Album) -> list[tuple[str, int]]:
     """The kinds of findings with their counts: what is right first, then as grave as they are."""
     if album.report is None:
         return [("no_caption", album.bare)] if album.bare else []
-    counts = album.report.counts()
-    stops = len(album.report.unused)
+    counts, stops = album.counts(), len(album.unused)
     rest = sorted((kind for kind in counts if kind != "ok"), key=lambda kind: (_rank(album, kind), -counts[kind]))
     found = [("ok", counts["ok"])] if "ok" in counts else []
     return [*found, *([("stops", stops)] if stops else []), *((kind, counts[kind]) for kind in rest)]

@@ -39,11 +39,22 @@ class Place:
     what: str = ""
     said: str = ""
     version: int = 0
+    ticked: float = 0.0
+    """When the tick last drew it, in seconds of the monotonic clock."""
     view: tuple[Any, tuple[Path, ...]] = (None, ())
 
     def shown(self, album: Album) -> tuple[Path, ...]:
         """The pictures that every filter lets through, sorted."""
-        key = (id(album), album.version, self.verdict, self.having, self.lacking, self.words, self.sort)
+        key = (
+            id(album),
+            album.version,
+            id(album.report),
+            self.verdict,
+            self.having,
+            self.lacking,
+            self.words,
+            self.sort,
+        )
         if self.view[0] != key:
             self.view = (key, self._shown(album))
         return self.view[1]

@@ -133,7 +133,7 @@ def _editor(album: Album, place: Place, path: Path, spec: DataSpec, lang: str) -
         return (
             f'<p class="lab">{word("caption", lang)}</p>'
             f'<p class="fixed">{esc(saved or t("verdict_of_no_caption", lang))}</p>'
-            f"{meter(album, text, spec, lang)}{_chips(text, spec, False, lang)}"
+            f"{meter(album, text, spec, lang, text == saved)}{_chips(text, spec, False, lang)}"
         )
     dirty = ' <b class="dirty">●</b>' if text != saved else ""
     area = (
@@ -149,20 +149,19 @@ def _editor(album: Album, place: Place, path: Path, spec: DataSpec, lang: str) -
     )
     return (
         f'<div id="dataset_caption" class="capt"><p class="lab">{word("caption", lang)}{dirty}</p>{area}</div>'
-        f"{meter(album, text, spec, lang)}{_chips(text, spec, True, lang)}"
+        f"{meter(album, text, spec, lang, text == saved)}{_chips(text, spec, True, lang)}"
         f'<div class="ln">{save}{keys}</div>'
     )
 
 
-def meter(album: Album, text: str, spec: DataSpec, lang: str) -> str:
-    """How many tokens the prompt has that training shows for a caption, and what of it is lost."""
+def meter(album: Album, text: str, spec: DataSpec, lang: str, told: bool = False) -> str:
+    """How many tokens the prompt has that training shows for a caption, and what is lost unless that is ``told``."""
     if album.meter is None:
         return ""
     prompt = with_trigger(text, spec)
     found = album.meter([prompt])[0]
     over = found.tokens > LIMIT
     share = min(100.0, 100 * found.tokens / LIMIT)
-    told = text in album.captions.values()  # its verdict says it
     lost = notice("warn", t("ds_lost", lang, words=prompt[found.fits :].strip(" ,"))) if over and not told else ""
     return (
         f'<div class="ln meter{" over" if over else ""}">'

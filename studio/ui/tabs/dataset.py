@@ -1,6 +1,7 @@
 """The only file that lays the Dataset tab out and draws it: which pictures are learnt, and the words that call them."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,8 @@ from studio.ui.theme import STATIC
 from studio.ui.toolacts import UPLOADS, ToolActs, free_folder
 
 SCRIPT = (STATIC / "dataset.js").read_text(encoding="utf-8")
+PARTS = 9  # that `shown` has
+LATE = 5.0  # seconds that a drawing may be on its way
 ORDERLY: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_id": "dataset", **QUIET}
 """What is done comes one after the other, and nothing that was clicked is passed over."""
 
@@ -125,14 +128,20 @@ class _Room:
             return self._drawn(album, place, error, lang)
 
     def moving(self, seen: dict[str, Any], request: gr.Request) -> tuple[Any, ...]:
-        """The same, skipped where nothing changed since it was drawn for this visitor."""
+        """The same, where something changed by itself; what an act changed, it drew.
+
+        Unless both happened at once: then the older drawing may have come last, and is drawn over.
+        """
         folder, lang = self.desk.drafts.read().folder, lang_of(request)
         with self._one:
             album, place, error = self._open(folder, request)
-            key = (folder, lang, place.version, self.acts.jobs.key, error, self._key(album))
-            if changed(seen, "dataset", key) == gr.skip():
-                return (gr.skip(),) * 9
-            return (*self._drawn(album, place, error, lang)[:7], gr.skip(), gr.skip())
+            fresh = changed(seen, "dataset", (folder, lang, self.acts.jobs.key, error, self._key(album))) != gr.skip()
+            acted = changed(seen, "dataset_place", place.version) != gr.skip()
+            if not fresh and not (acted and time.monotonic() - place.ticked < LATE):
+                return (gr.skip(),) * PARTS
+            if fresh:
+                place.ticked = time.monotonic()
+            return (*self._drawn(album, place, error, lang)[:-2], gr.skip(), gr.skip())
 
     def _key(self, album: Album | None) -> tuple[Any, ...]:
         if album is None:
@@ -239,7 +248,7 @@ class _Room:
         stay = (gr.skip(), gr.skip(), gr.skip())
         if Path(folder).suffix.lower() == ".zip" and Path(folder).expanduser().is_file():
             target = self.acts.bring([Path(folder).expanduser()], self._new(Path(folder).stem))
-            return (*(gr.skip(),) * 9, gr.Dropdown(choices=choices(self.desk), value=target or "corgi"), *stay[1:])
+            return (*(gr.skip(),) * PARTS, gr.Dropdown(choices=choices(self.desk), value=target or "corgi"), *stay[1:])
         before = self.desk.drafts.read().folder
         if folder == before:  # a page that is loaded again finds its own words
             return (*self.show(folder, request), *stay)
