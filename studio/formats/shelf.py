@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 
 from studio.errors import ModelError
-from studio.formats.recognise import is_known_suffix, recognise
 
 OUTPUTS = Path(__file__).resolve().parents[2] / "outputs"
 FILES = "files"  # the folder below outputs for files of other programs
@@ -87,6 +86,8 @@ class Shelf:
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:
+    from studio.formats.recognise import is_known_suffix  # it needs torch, which the page's start can do without
+
     return sorted(path for path in paths if is_known_suffix(path) and path.is_file() and path.name[0] != ".")
 
 
@@ -95,6 +96,8 @@ def _stem(path: Path) -> str:
 
 
 def _alias(path: Path) -> str:
+    from studio.formats.recognise import recognise
+
     try:
         return recognise(path).alias.lower() if path.suffix == ".safetensors" else ""
     except ModelError:  # a torn file among others is nobody's business until it is called by its own name
@@ -102,6 +105,8 @@ def _alias(path: Path) -> str:
 
 
 def _is(path: Path, kind: str) -> bool:
+    from studio.formats.recognise import recognise
+
     return recognise(path).kind == kind
 
 

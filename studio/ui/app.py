@@ -124,6 +124,7 @@ def bind(host: str, port: int | None) -> socket.socket:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             taken.bind((host, number))
+            taken.listen(2048)  # of two that start at once, both may bind
         except OSError:
             taken.close()
             continue
