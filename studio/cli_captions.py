@@ -47,10 +47,10 @@ def caption(arguments: argparse.Namespace) -> int:
 
 
 def _caption(arguments: argparse.Namespace) -> int:
-    from studio.cli_data import valid
     from studio.data.scan import resolve_folder
     from studio.engine.captioning import Batch, accept, is_example, ready
     from studio.engine.proposals import CaptionSpec
+    from studio.section import valid
 
     folder = resolve_folder(arguments.folder)
     if is_example(folder) and not arguments.dry_run:

@@ -99,6 +99,7 @@ def _asked(arguments: argparse.Namespace, fast: bool = False) -> "tuple[Any, Ask
     from studio.data.setting import DataSpec
     from studio.engine.ground import ground
     from studio.errors import SpecError
+    from studio.section import valid
     from studio.spec import parse_value
 
     given: dict[str, Any] = {"folder": arguments.folder, "resolution": arguments.resolution}
@@ -111,19 +112,6 @@ def _asked(arguments: argparse.Namespace, fast: bool = False) -> "tuple[Any, Ask
         given[name.strip().removeprefix("data.")] = parse_value(value.strip())
     base = ground(arguments.base)
     return valid(DataSpec, given).completed(), Asked(base.resolution, base.step, base.meter, fast)
-
-
-def valid(kind: Any, given: dict[str, Any]) -> Any:
-    """A group of settings; raises SpecError with one sentence for what it does not take."""
-    from pydantic import ValidationError
-
-    from studio.errors import SpecError
-    from studio.section import sentence
-
-    try:
-        return kind(**given)
-    except ValidationError as error:
-        raise SpecError(sentence(error)) from error
 
 
 def _drained(said: Iterator[Any], kind: type[T]) -> T:

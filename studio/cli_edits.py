@@ -94,9 +94,9 @@ def _edited(folder: Path, journal: "Journal", arguments: argparse.Namespace) -> 
 
 def _edit(name: str, given: list[str], held: "Captions", arguments: argparse.Namespace) -> Sequence["Change"]:
     """One of the edits of the grammar."""
-    from studio.cli_data import valid
     from studio.data import edits
     from studio.data.setting import DataSpec
+    from studio.section import valid
 
     sign: dict[str, Any] = {"separator": arguments.separator}
     if name == "sort":

@@ -1,7 +1,7 @@
 """The only file that knows how a group of settings behaves: frozen, strict, documented, addressable by dotted key."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
@@ -13,6 +13,9 @@ class Section(BaseModel):
     """Frozen base of everything a user may set; a field's docstring is its help text everywhere."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+Group = TypeVar("Group", bound=Section)
 
 
 def leaves(section: Section, prefix: str = "") -> Iterator[tuple[str, FieldInfo, Any]]:
@@ -58,3 +61,11 @@ def sentence(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"'{key}' is missing; give it a value{others}."
     return f"'{key}' cannot be {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}{others}."
+
+
+def valid(kind: type[Group], given: Mapping[str, Any]) -> Group:
+    """A group of settings; raises SpecError with one sentence for what it does not take."""
+    try:
+        return kind(**given)
+    except ValidationError as error:
+        raise SpecError(sentence(error)) from error
