@@ -73,6 +73,13 @@ ZH = {
         "显存容不下这一步；打开 machine.gradient_checkpointing，使用 optim.name = adamw8bit，或减小 "
         "schedule.batch_size，然后继续。"
     ),
+    (
+        "The device has no room for its share; switch on machine.gradient_checkpointing, take optim.name = lion or "
+        "sgd, lower schedule.batch_size, or launch more processes, then resume."
+    ): (
+        "显存容不下本进程分到的部分；打开 machine.gradient_checkpointing，使用 optim.name = lion 或 sgd，减小 "
+        "schedule.batch_size，或启动更多进程，然后继续。"
+    ),
     "'{path}' has no checkpoint to export; train it first.": "“{path}”没有可导出的检查点；先训练它。",
     "The run already stands at step {step}; --steps must be at least that.": "训练已到第 {step} 步；--steps 不能更小。",
     (
