@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from studio.compare.metrics import METRICS
 from studio.compare.verdict import WEIGHTS
+from studio.disk import guarded
 from studio.store import ExperimentStore, write_text
 
 KEPT_IN = "weights.json"
@@ -25,8 +26,9 @@ def keep(store: ExperimentStore, weights: Mapping[str, float]) -> dict[str, floa
     """Keep changed weights, each brought between 0 and MOST; returns all that hold now."""
     known = _known()
     said = {name: min(MOST, max(0.0, float(value))) for name, value in weights.items() if name in known}
-    whole = {**read(store), **said}
-    write_text(store.path / KEPT_IN, json.dumps(whole, indent=1) + "\n")
+    with guarded(store.path):  # two sliders may be let go of at once
+        whole = {**read(store), **said}
+        write_text(store.path / KEPT_IN, json.dumps(whole, indent=1) + "\n")
     return whole
 
 

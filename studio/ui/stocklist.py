@@ -141,8 +141,8 @@ def _again(item: Item, lang: str) -> str:
     forms = "".join(f'<option value="{esc(name)}">{esc(name)}</option>' for name in method(item.method).exports)
     kinds = "".join(f'<option value="{name}">{name}</option>' for name in DTYPES)
     return (
-        f'<label class="inl">{word("lib_export_as", lang)} <select name="form">{forms}</select></label>'
-        f'<label class="inl">{word("lib_precision", lang)} <select name="dtype">{kinds}</select></label>'
+        f'<label class="inl">{word("lib_export_as", lang)} <select name="again_form">{forms}</select></label>'
+        f'<label class="inl">{word("lib_precision", lang)} <select name="again_dtype">{kinds}</select></label>'
         f"{button('export', t('lib_export_do', lang), 'small', item.key)}"
     )
 
@@ -168,7 +168,7 @@ def toast(told: Mapping[str, Any] | None, lang: str) -> str:
         return '<span class="void"></span>'
     undo = button("restore", t("lib_undo", lang, name=told["name"]), "small", told["undo"]) if told.get("undo") else ""
     go = leave("train", t("view_setup", lang), "small", "library_setup") if told.get("go") else ""
-    go = go.replace("<button ", '<button data-view="setup" data-auto="1" ', 1)
+    go = go.replace("<button ", f'<button data-view="setup" data-auto="{esc(told.get("go", ""))}" ', 1)
     close = (
         f'<button type="button" class="bt small dots" data-act="hush" aria-label="{word("task_close", lang)}'
         f'">×</button>'

@@ -1,6 +1,6 @@
-const filled = () => {  // what stands in the fields of this place, by name; boxes that share a name make a list
+const filled = () => {  // what stands in the fields of this tab, by name; boxes that share a name make a list
   const found = {};
-  for (const at of element.querySelectorAll('[name]')) {
+  for (const at of (element.closest('.tabitem') || element).querySelectorAll('.html-container [name]')) {
     if (at.type === 'checkbox') { found[at.name] = found[at.name] || []; if (at.checked) found[at.name].push(at.value); }
     else found[at.name] = at.value;
   }
@@ -39,6 +39,8 @@ element.addEventListener('keydown', (event) => {
   }
 });
 new MutationObserver(() => {  // what a visitor touched no longer follows its attribute by itself
+  const auto = element.querySelector('[data-auto]');  // what was asked for leads elsewhere, once
+  if (auto && window.crucible_led !== auto.dataset.auto) { window.crucible_led = auto.dataset.auto; setTimeout(() => auto.click()); }
   for (const box of element.querySelectorAll('input[type=checkbox]')) box.checked = box.hasAttribute('checked');
   for (const list of element.querySelectorAll('select')) {
     const chosen = list.querySelector('option[selected]');

@@ -1,6 +1,7 @@
 """The only file that knows the Library tab: everything that can be used, and what can be done with it."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,7 +165,7 @@ class _Room:
         return found
 
     def _export(self, item: Item, filled: dict[str, Any]) -> None:
-        store, form, dtype = item.place, str(filled.get("form", "")), str(filled.get("dtype", ""))
+        store, form, dtype = item.place, str(filled.get("again_form", "")), str(filled.get("again_dtype", ""))
 
         def job(resident: Any) -> Iterator[Any]:
             from studio.engine.run import export_again
@@ -190,7 +191,11 @@ class _Room:
             values |= {"class_word": data.get("class_word", draft.class_word), "base": item.base or draft.base}
         over = {**draft.over, item.method: {**draft.over.get(item.method, {}), "method.start": str(file)}}
         self.desk.drafts.change(**values, over=over)
-        place["toast"] = {"text": t("lib_continued", lang, name=file.stem), "name": file.stem, "go": True}
+        place["toast"] = {
+            "text": t("lib_continued", lang, name=file.stem),
+            "name": file.stem,
+            "go": f"{time.time_ns():x}",
+        }
 
     def _delete(self, item: Item, place: dict[str, Any], lang: str) -> None:
         title = tr(self.desk.looks.of(item.method).title, lang)

@@ -1,0 +1,171 @@
+"""Compare and Library in a real browser, over an experiment that was finished without training."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import save_file
+
+from studio import starter
+from studio.compare import experiment, votes
+from studio.compare.members import open_experiment
+from studio.store import ExperimentStore
+from tests.compare.compare_doubles import ColourEye, Engine, spec
+from tests.ui.test_page import DRAWN, Server, Visitor, nothing_to_complain_of, pytestmark, visitor
+
+__all__ = ["nothing_to_complain_of", "pytestmark", "visitor"]  # fixtures and marks that hold here too
+GRID = "#compare_grid"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The studio over an experiment of two methods and a failed one, with a real LoRA file in it."""
+    folder = tmp_path_factory.mktemp("made")
+    for name, pictures in (("train", ("01", "02")), ("held", ("03",))):
+        (folder / name).mkdir()
+        for picture in pictures:
+            shutil.copy(starter.CORGI / f"{picture}.png", folder / name)
+            (folder / name / f"{picture}.txt").write_text("sks red")
+    engine = Engine()
+    engine.paints, engine.fails = {"lora": "red", "textual-inversion": "green"}, {"dreambooth": 2}
+    specs = [spec(folder, kind) for kind in ("lora", "textual-inversion", "dreambooth")]
+    patch = pytest.MonkeyPatch()
+    patch.setattr(experiment, "_engine", lambda: engine)
+    made = experiment.create(folder / "outputs", "three", specs)
+    for _ in experiment.run(made, None, eye=ColourEye()):  # type: ignore[arg-type]
+        pass
+    patch.undo()
+    (file,) = (made.path / "lora" / "exports").iterdir()
+    lora(file)
+    running = Server(folder / "outputs")
+    running.start()
+    yield running
+    if running.process.poll() is None:
+        running.process.kill()
+
+
+def lora(path: Path) -> Path:
+    """A small LoRA file that can be recognised."""
+    from torch import zeros
+
+    name = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+    save_file({f"{name}.lora_down.weight": zeros(1, 4), f"{name}.lora_up.weight": zeros(4, 1)}, path)
+    return path
+
+
+@pytest.fixture
+def store(server: Server) -> ExperimentStore:
+    return ExperimentStore(server.outputs / "three")
+
+
+def rows(page: Any) -> list[str]:
+    return [row.get_attribute("data-row") for row in page.locator("#compare_table tbody tr").all()]
+
+
+def test_the_table_is_sorted_explained_and_weighed(visitor: Visitor, store: ExperimentStore) -> None:
+    page = visitor.open("compare")
+    page.wait_for_selector("#compare_table tbody tr")
+    assert rows(page) == ["base", "lora", "textual-inversion", "dreambooth"]
+    page.focus("#compare_table .srt[data-id=likeness]")
+    assert "held-out" in page.locator(".tip").inner_text()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#compare_table th[aria-sort=descending]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#compare_table tbody tr:nth-child(2)[data-row=textual-inversion]")
+    assert rows(page) == ["base", "textual-inversion", "lora", "dreambooth"]
+    page.click("#compare_table [data-act=facts]")
+    page.wait_for_selector("#compare_table tr[data-row=lora] td.fact code")
+    assert "failed" in page.locator("tr[data-row=dreambooth] .bd.err").inner_text()
+    page.click("#compare_which [data-act=weigh]")
+    page.fill("#cmp_w_forgetting", "4.5")
+    page.wait_for_function("() => document.querySelector('#cmp_w_forgetting + output')?.innerText === '4.5'")
+    page.reload()
+    page.click("#compare_which [data-act=weigh]")
+    page.wait_for_selector("#cmp_w_forgetting[value='4.5']")
+
+
+def test_every_view_is_drawn_and_reached_by_keyboard(visitor: Visitor) -> None:
+    page = visitor.open("compare")
+    page.wait_for_function(DRAWN, arg=GRID)
+    page.click(f"{GRID} [data-act=view][data-id=steps]")
+    page.wait_for_selector(f"{GRID} .runs-of")
+    page.wait_for_function(DRAWN, arg=GRID)
+    page.locator(f"{GRID} button.cell").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")  # A; the base of the grid before is B then
+    page.wait_for_selector("#compare_ab >> text=step 3")
+    page.keyboard.press("z")
+    page.wait_for_selector(".large >> text=step 3")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("b")
+    page.wait_for_selector(".large [data-do=plain][aria-pressed=true]")
+    page.wait_for_function("() => document.querySelector('.large img').src.includes('/base/samples/')")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".large", state="detached")
+    page.focus(f"{GRID} [data-act=view][data-id=steps]")
+    for view, mark in (("plots", ".plots svg"), ("settings", "table.apart"), ("vote", ".ballot"), ("sheets", ".ticks")):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_selector(f"{GRID} {mark}")
+        assert page.locator(f"{GRID} [data-act=view][aria-checked=true]").get_attribute("data-id") == view
+
+
+def test_a_blind_vote_is_given_by_key_and_names_come_after_it(visitor: Visitor, store: ExperimentStore) -> None:
+    page = visitor.open("compare")
+    page.click(f"{GRID} [data-act=view][data-id=vote]")
+    page.wait_for_selector(".ballot img")
+    before = page.locator(".ballot").inner_html()
+    assert "LoRA" not in before and "/media/" not in before
+    page.keyboard.press("2")
+    page.wait_for_selector(".ballot .was >> text=right was better")
+    assert sum(score.votes for score in votes.tally(store)) == 2
+
+
+def test_everything_can_be_saved(visitor: Visitor) -> None:
+    page = visitor.open("compare")
+    page.wait_for_selector("#compare_csv")
+    names = []
+    for link in page.locator("#compare_links .papers a").all():
+        with page.expect_download() as got:
+            link.click()
+        assert Path(got.value.path()).stat().st_size > 100
+        names.append(got.value.suggested_filename)
+    assert names == [
+        f"three-{name}" for name in ("grid.png", "table.csv", "table.md", "experiment.json", "report.html")
+    ]
+
+
+def test_the_next_runs_join_this_experiment(visitor: Visitor, store: ExperimentStore) -> None:
+    page = visitor.open("compare")
+    page.click("#compare_add")
+    page.wait_for_selector("#methods_joins >> text=join three")
+    page.reload()
+    page.click("#methods_joins [data-act=join_end]")
+    page.wait_for_selector("#methods_joins .joins", state="detached")
+    assert len(open_experiment(store).runs) == 3
+
+
+def test_the_library_brings_in_finds_throws_away_and_restores(visitor: Visitor, server: Server, tmp_path: Path) -> None:
+    page = visitor.open("library")
+    page.wait_for_selector("#library_table tr[data-run=lora]")
+    (tmp_path / "torn.safetensors").write_bytes(b"12345678 nothing")
+    page.set_input_files("#library_import input[type=file]", str(tmp_path / "torn.safetensors"))
+    page.wait_for_selector(".toast-body.warning, .toast-wrap >> text=torn")
+    page.set_input_files("#library_import input[type=file]", str(lora(tmp_path / "mine <b>.safetensors")))
+    page.wait_for_selector("#library_table tr[data-run='mine <b>']")
+    assert not (server.outputs / "files" / "torn.safetensors").exists()
+    page.fill("#library_find", "mine")
+    page.wait_for_selector("#library_table tr[data-run=lora]", state="detached")
+    page.click("#library_table [data-act=open]")
+    page.click("#library_table [data-act=delete]")
+    page.click("#library_toast [data-act=restore]")
+    page.wait_for_selector("#library_table tr[data-run='mine <b>']")
+    assert (server.outputs / "files" / "mine <b>.safetensors").is_file()
+    page.fill("#library_find", "")
+    page.click("#library_table tr[data-run=lora] [data-act=try]")
+    page.wait_for_selector("#library_try [data-change=weight]")
+    page.click("#library_table tr[data-run='mine <b>'] [data-act=stack]")
+    page.wait_for_function("() => document.querySelectorAll('#library_try .stackx').length === 2")
