@@ -18,20 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from studio import lock as locks
+from studio import outgrown
 from studio import store as module
 from studio.errors import SpecError, StoreError
 from studio.events import Failed, Finished, Note, RunView, Sampled, Started, Step, fold
-from studio.store import (
-    OUTGROWN,
-    Cursor,
-    ExperimentStore,
-    RunStore,
-    experiments,
-    published,
-    renewed,
-    safe_name,
-    write_text,
-)
+from studio.outgrown import OUTGROWN, renewed
+from studio.store import Cursor, ExperimentStore, RunStore, experiments, published, safe_name, write_text
 from tests.test_events import SAYINGS
 from tests.tiny import drafts
 
@@ -450,8 +442,8 @@ split = 2
 
 @pytest.fixture
 def without_turbo(monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = module.Outgrown("machine", "turbo", lambda *_: None, "It is gone.")
-    monkeypatch.setattr(module, "OUTGROWN", (gone, *OUTGROWN))
+    gone = outgrown.Outgrown("machine", "turbo", lambda *_: None, "It is gone.")
+    monkeypatch.setattr(outgrown, "OUTGROWN", (gone, *OUTGROWN))
 
 
 @pytest.mark.usefixtures("without_turbo")

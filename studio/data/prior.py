@@ -18,7 +18,7 @@ def prompt(spec: DataSpec) -> str:
 
 
 def folder(cache: Path, spec: DataSpec, base: str, side: int) -> Path:
-    """Where the class images of this base, prompt and size are kept; every run shares them."""
+    """Where the class images of this prompt and size are kept; ``base`` says what draws them, and how."""
     name = hashlib.sha256(f"{base}/{prompt(spec)}/{side}".encode()).hexdigest()[:24]
     return cache.parent / "class" / name
 

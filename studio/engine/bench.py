@@ -10,11 +10,12 @@ from PIL.Image import Image
 
 from studio.data import prior
 from studio.data.cache import Cache, Encoded, encode
-from studio.data.caption import with_trigger
+from studio.data.caption import longest, with_trigger
 from studio.data.gate import gate
 from studio.data.order import batch as batch_of
 from studio.data.order import grouped
 from studio.data.scan import Example, dataset
+from studio.data.tokens import LIMIT, meter
 from studio.engine.ahead import Ahead
 from studio.engine.draw import draw, fixed_draw
 from studio.engine.learner import Batch, Learner
@@ -80,6 +81,17 @@ class Bench:
         shapes = [encoded.shape for encoded in self.train]
         self.buckets = grouped(shapes, [encoded.example.repeats for encoded in self.train])
         yield from self._fill_prior(sorted(set(shapes)))
+        cut = self._cut()
+        if cut:
+            of = len(self.train)
+            text = f"{cut} of {of} captions go beyond the 75 tokens that are read; `check` says what is lost."
+            yield Note(text=text, level="warning")
+
+    def _cut(self) -> int:
+        """How many captions have more tokens than a text encoder reads; the words of a new one count as one."""
+        read = meter(next(iter(self.models.tokenizers.values())))
+        texts = [longest(encoded.example.caption, self.spec.data) for encoded in self.train]
+        return sum(length.tokens > LIMIT for length in read([text for text in texts if len(text) > LIMIT]))
 
     def _fill_prior(self, shapes: Sequence[tuple[int, int]]) -> Iterator[Event]:
         """Draw the class images that are missing, with the untouched base, and encode all of them."""
@@ -88,7 +100,9 @@ class Bench:
         if not data.class_images:
             return
         side = data.resolution or models.resolution
-        place = prior.folder(self.cache, data, f"{models.source}/{models.fingerprint()}", side)
+        sample = self.spec.sample
+        how = f"{models.source}/{models.fingerprint()}/{sample.steps}/{sample.guidance:g}/{sample.negative}"
+        place = prior.folder(self.cache, data, how, side)
         wanting = prior.missing(place, data.class_images) if self.machine.main else []
         orders = [Wanted(prior.prompt(data), number) for number in wanting]
         with self.machine.autocast():

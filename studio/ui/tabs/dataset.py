@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,11 +11,11 @@ import gradio as gr
 
 from studio import starter
 from studio.errors import CrucibleError, DataError
-from studio.ui import bulk, captionpanel, errands, painter, pictures, stage, verdicts
+from studio.ui import painter, verdicts
 from studio.ui.album import Album
 from studio.ui.desk import Desk
 from studio.ui.i18n import t
-from studio.ui.markup import word
+from studio.ui.panes import Panes
 from studio.ui.places import Place, Places
 from studio.ui.speak import QUIET, changed, lang_of, said, told
 from studio.ui.theme import STATIC
@@ -116,6 +115,7 @@ class _Room:
         self.desk = desk
         self.acts = ToolActs(desk)
         self.places = Places()
+        self.panes = Panes(desk, self.acts)
         self._one = threading.RLock()
 
     # -- drawing -------------------------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ class _Room:
         lang = lang_of(request)
         with self._one:
             album, place, error = self._open(folder, request)
-            return self._drawn(album, place, error, lang)
+            return self.panes.drawn(album, place, error, lang)
 
     def moving(self, seen: dict[str, Any], request: gr.Request) -> tuple[Any, ...]:
         """The same, where something changed by itself; what an act changed, it drew.
@@ -141,7 +141,7 @@ class _Room:
                 return (gr.skip(),) * PARTS
             if fresh:
                 place.ticked = time.monotonic()
-            return (*self._drawn(album, place, error, lang)[:-2], gr.skip(), gr.skip())
+            return (*self.panes.drawn(album, place, error, lang)[:-2], gr.skip(), gr.skip())
 
     def _key(self, album: Album | None) -> tuple[Any, ...]:
         if album is None:
@@ -159,51 +159,6 @@ class _Room:
             return album, place, ""
         except DataError as error:
             return None, place, str(error)
-
-    def _drawn(self, album: Album | None, place: Place, error: str, lang: str) -> tuple[Any, ...]:
-        """The panes, in the order of ``shown``."""
-        words = f'<h2 class="h">{word("words", lang)}<small>{word("words_small", lang)}</small></h2>'
-        going = errands.job(self.acts.jobs.now, lang)
-        hidden = (gr.update(visible=False), gr.skip())
-        if album is None:
-            tool = errands.choose(str(place.form.get("at", "")), lang) if place.tool == "choose" else ""
-            pick = f'<div class="nil">{word("pick_a_picture", lang)}</div>'
-            return pictures.following(None, lang), going, pictures.nothing(error, lang), "", tool, pick, words, *hidden
-        shelf = self.desk.shelf.put(album.root)
-        spec = self.acts.albums.spec(album.folder)
-        steps = pictures.reckoned(album, lang)
-        return (
-            pictures.following(album, lang),
-            going + pictures.head(album, place, steps, lang),
-            pictures.thumbs(album, place, shelf, lang),
-            bulk.strip(album, place, lang),
-            self._tool(album, place, shelf, lang),
-            stage.drawn(album, place, shelf, spec, lang),
-            words,
-            *(self._painter(album, place) if place.tool == "mask" else hidden),
-        )
-
-    def _painter(self, album: Album, place: Place) -> tuple[Any, Any]:
-        """The picture to paint on, once: what is painted stays until another one is looked at."""
-        path = place.picked(album)
-        name = album.name(path) if path else ""
-        if place.form.get("of") == name:
-            return gr.update(visible=True), gr.skip()
-        place.form["of"] = name
-        return painter.shown(album, place)
-
-    def _tool(self, album: Album, place: Place, shelf: str, lang: str) -> str:
-        """What is open beside the picture."""
-        picked = place.picked(album)
-        spec = self.acts.albums.spec(album.folder)
-        tools: dict[str, Callable[[], str]] = {
-            "edit": lambda: bulk.tool(album, place, shelf, lang),
-            "caption": lambda: captionpanel.drawn(album, place, self.acts.captioning, spec, lang, shelf),
-            "prepare": lambda: errands.prepare(album, self.desk.outputs, place.form, lang),
-            "choose": lambda: errands.choose(str(place.form.get("at") or album.root.parent), lang),
-            "mask": lambda: errands.mask(album, picked, lang) if picked else "",
-        }
-        return tools[place.tool]() if place.tool in tools else ""
 
     # -- what is done --------------------------------------------------------------------------------------------------
 
