@@ -14,6 +14,7 @@ from studio import starter
 from studio.compare import experiment, votes
 from studio.compare.members import open_experiment
 from studio.store import ExperimentStore
+from studio.ui.draft import Drafts
 from tests.compare.compare_doubles import ColourEye, Engine, spec
 from tests.ui.test_page import DRAWN, Server, Visitor, nothing_to_complain_of, pytestmark, visitor
 
@@ -41,6 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     patch.undo()
     (file,) = (made.path / "lora" / "exports").iterdir()
     lora(file)
+    Drafts(folder / "outputs").change(walk=False)  # the guide for the first time has tests of its own
     running = Server(folder / "outputs")
     running.start()
     yield running
@@ -146,26 +148,3 @@ def test_the_next_runs_join_this_experiment(visitor: Visitor, store: ExperimentS
     page.click("#methods_joins [data-act=join_end]")
     page.wait_for_selector("#methods_joins .joins", state="detached")
     assert len(open_experiment(store).runs) == 3
-
-
-def test_the_library_brings_in_finds_throws_away_and_restores(visitor: Visitor, server: Server, tmp_path: Path) -> None:
-    page = visitor.open("library")
-    page.wait_for_selector("#library_table tr[data-run=lora]")
-    (tmp_path / "torn.safetensors").write_bytes(b"12345678 nothing")
-    page.set_input_files("#library_import input[type=file]", str(tmp_path / "torn.safetensors"))
-    page.wait_for_selector(".toast-body.warning, .toast-wrap >> text=torn")
-    page.set_input_files("#library_import input[type=file]", str(lora(tmp_path / "mine <b>.safetensors")))
-    page.wait_for_selector("#library_table tr[data-run='mine <b>']")
-    assert not (server.outputs / "files" / "torn.safetensors").exists()
-    page.fill("#library_find", "mine")
-    page.wait_for_selector("#library_table tr[data-run=lora]", state="detached")
-    page.click("#library_table [data-act=open]")
-    page.click("#library_table [data-act=delete]")
-    page.click("#library_toast [data-act=restore]")
-    page.wait_for_selector("#library_table tr[data-run='mine <b>']")
-    assert (server.outputs / "files" / "mine <b>.safetensors").is_file()
-    page.fill("#library_find", "")
-    page.click("#library_table tr[data-run=lora] [data-act=try]")
-    page.wait_for_selector("#library_try [data-change=weight]")
-    page.click("#library_table tr[data-run='mine <b>'] [data-act=stack]")
-    page.wait_for_function("() => document.querySelectorAll('#library_try .stackx').length === 2")

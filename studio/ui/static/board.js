@@ -6,7 +6,11 @@ const filled = () => {  // what stands in the fields of this tab, by name; boxes
   }
   return found;
 };
-const say = (at, act, more = {}) => trigger('click', { act, id: at.dataset.id || '', form: filled(), ...more });
+let last = '';  // what was pressed: drawn anew, it has the focus again
+const say = (at, act, more = {}) => {
+  last = at.dataset.act ? `[data-act="${at.dataset.act}"]${at.dataset.id ? `[data-id="${CSS.escape(at.dataset.id)}"]` : ''}` : '';
+  trigger('click', { act, id: at.dataset.id || '', form: filled(), ...more });
+};
 element.addEventListener('click', (event) => {
   const at = event.target.closest('[data-act]');
   if (!at || !element.contains(at) || at.disabled) return;
@@ -38,6 +42,9 @@ element.addEventListener('keydown', (event) => {
     event.preventDefault(); next.focus(); next.click();
   }
 });
+new MutationObserver(() => {
+  if (last && (document.activeElement === document.body || !document.activeElement)) element.querySelector(last)?.focus({ preventScroll: true });
+}).observe(element, { subtree: true, childList: true });
 new MutationObserver(() => {  // what a visitor touched no longer follows its attribute by itself
   const auto = element.querySelector('[data-auto]');  // what was asked for leads elsewhere, once
   if (auto && window.crucible_led !== auto.dataset.auto) { window.crucible_led = auto.dataset.auto; setTimeout(() => auto.click()); }
