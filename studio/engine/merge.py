@@ -133,7 +133,7 @@ def _as_lora(models: Models, placed: Sequence[Placed], path: Path, order: Order)
 
 def _copied(layer: torch.nn.Module) -> tuple[Tensor, Tensor | None]:
     bias = getattr(layer, "bias", None)
-    return layer.weight.detach().clone(), None if bias is None else bias.detach().clone()  # type: ignore[operator]
+    return layer.weight.detach().clone(), None if bias is None else bias.detach().clone()
 
 
 def _baked(models: Models, placed: Sequence[Placed], path: Path, order: Order) -> Merged:
