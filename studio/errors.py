@@ -4,6 +4,7 @@ CrucibleError                 base of all; str(e) is one sentence that says what
 ├── UserError                 exit code 2: something to change, then start again
 │   ├── SpecError             a setting is missing, unknown or out of its bounds
 │   ├── DataError             the dataset cannot be used as it is
+│   │   └── Unreadable        a file that is no picture, or a damaged one (in data/image.py)
 │   ├── ModelError            the base model or a file to load is not what was expected
 │   └── StoreError            a run or experiment folder cannot be opened or written
 └── TrainingError             exit code 1: the run stopped; the last good checkpoint stands

@@ -107,6 +107,7 @@ def test_the_page_shows_the_same_findings() -> None:
         lines = examine(broken, Path(__file__).parent, lang)
         assert len(lines) == len(findings(broken, Path(__file__).parent))
         shown = {part: (verdict, means) for verdict, part, _, means in lines}
-        assert shown["peft"] == ("err", "Type: `python launch.py --reinstall`")
+        typed = {"en": "Type: ", "zh": "输入："}[lang]
+        assert shown["peft"] == ("err", f"{typed}`python launch.py --reinstall`")
         assert shown["bitsandbytes"][0] == "plain" and "`" in shown["bitsandbytes"][1]
-        assert "warn" in {verdict for verdict, _, _, means in lines if "loss scaler" in means}
+        assert "warn" in {verdict for verdict, _, _, means in lines if {"en": "loss scaler", "zh": "损失缩放"}[lang] in means}
