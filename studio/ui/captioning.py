@@ -9,6 +9,7 @@ from typing import Any, Final
 from studio.data.journal import Action
 from studio.errors import CrucibleError, DataError
 from studio.ui.desk import Desk
+from studio.ui.late import libraries
 
 LABEL: Final = ":caption"  # no experiment can be called so
 
@@ -182,6 +183,7 @@ def _worked(now: Round, wish: Any, options: Mapping[str, Any]) -> Iterator[objec
         return
     now.state = "working"
     try:
+        libraries()
         yield from _proposed(now, wish, options)
         now.state = "cancelled" if now.cancelled.is_set() else "done"
     except CrucibleError as error:
