@@ -110,4 +110,6 @@ def test_the_page_shows_the_same_findings() -> None:
         typed = {"en": "Type: ", "zh": "输入："}[lang]
         assert shown["peft"] == ("err", f"{typed}`python launch.py --reinstall`")
         assert shown["bitsandbytes"][0] == "plain" and "`" in shown["bitsandbytes"][1]
-        assert "warn" in {verdict for verdict, _, _, means in lines if {"en": "loss scaler", "zh": "损失缩放"}[lang] in means}
+        assert "warn" in {
+            verdict for verdict, _, _, means in lines if {"en": "loss scaler", "zh": "损失缩放"}[lang] in means
+        }
