@@ -62,7 +62,7 @@ class Shelf:
         for path in (path for tier, _ in self._tiers for path in tier):
             stem = _stem(path)
             called = stem != self.own.lower() and re.search(rf"(?<!\w){re.escape(stem)}(?!\w)", text.lower())
-            if called and stem not in found and _is(path, "embedding"):
+            if called and stem not in found and _is_embedding(path):
                 found[stem] = self.find("embedding", stem)
         return found
 
@@ -108,6 +108,16 @@ def _is(path: Path, kind: str) -> bool:
     from studio.formats.recognise import recognise
 
     return recognise(path).kind == kind
+
+
+def _is_embedding(path: Path) -> bool:
+    """Whether a file that a mere word of the prompt points at is an embedding; a torn picture called "a" is not."""
+    try:
+        return _is(path, "embedding")
+    except ModelError:
+        if path.suffix.lower() != ".png":
+            raise
+        return False
 
 
 def _only(found: Sequence[Path], name: str) -> Path:

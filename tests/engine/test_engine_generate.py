@@ -114,6 +114,11 @@ def test_given_files_come_before_folders_and_those_before_runs_of_which_the_newe
         Shelf(folders=[tmp_path / "nowhere"])
 
 
+def test_a_torn_picture_named_like_a_word_of_the_prompt_is_no_embedding(files: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    assert Shelf(tmp_path, [tmp_path, files]).words("a pet") == {"pet": files / "pet.safetensors"}
+
+
 def test_kinds_do_not_stand_in_each_others_way_and_a_torn_file_only_in_its_own(files: Path, outputs: Path) -> None:
     copy(files / "net.pt", outputs / "files" / "red.pt")
     (outputs / "files" / "torn.safetensors").write_bytes(b"12345678{")
@@ -189,7 +194,7 @@ def drawn(base: Path, files: Path, prompt: str, *uses: str, **place: Any) -> Ima
     return generate(str(base), uses, Wanted(prompt, 5), QUICK, Place(folders=(files,), **place))
 
 
-def test_used_files_are_those_that_the_prompt_calls(base: Path, files: Path) -> None:
+def test_used_files_are_those_that_the_prompt_calls(base: Path, files: Path, tmp_path: Path) -> None:
     red, net, pet = files / "red.safetensors", files / "net.pt", files / "pet.safetensors"
     plain = drawn(base, files, "a toy")
     for use, call in (
@@ -200,7 +205,7 @@ def test_used_files_are_those_that_the_prompt_calls(base: Path, files: Path) -> 
         used = drawn(base, files, "a toy", use)
         assert same(used, drawn(base, files, f"a toy{call}")) and not same(used, plain)
         assert same(used, drawn(base, files, f"a toy{call}", str(red if "lora" in call else net)))
-    assert same(drawn(base, files.parent, "a pet", str(pet)), drawn(base, files, "a pet"))
+    assert same(drawn(base, tmp_path, "a pet", str(pet)), drawn(base, files, "a pet"))
 
 
 def test_a_picture_has_the_size_that_is_asked_for(base: Path, files: Path) -> None:

@@ -6,9 +6,13 @@ const filled = () => {  // what stands in the fields of this tab, by name; boxes
   }
   return found;
 };
-let last = '';  // what was pressed: drawn anew, it has the focus again
+let last = '';  // what was pressed or has the focus: drawn anew, it has the focus again
+const found_by = (at) => ['act', 'change'].filter((kind) => at.dataset[kind]).map((kind) =>
+  `[data-${kind}="${at.dataset[kind]}"]${at.dataset.id ? `[data-id="${CSS.escape(at.dataset.id)}"]` : ''}`)[0] || '';
+document.addEventListener('focusin', ({ target }) => { last = element.contains(target) ? found_by(target) : ''; });
+document.addEventListener('pointerdown', ({ target }) => { if (!element.contains(target)) last = ''; });
 const say = (at, act, more = {}) => {
-  last = at.dataset.act ? `[data-act="${at.dataset.act}"]${at.dataset.id ? `[data-id="${CSS.escape(at.dataset.id)}"]` : ''}` : '';
+  last = found_by(at);
   trigger('click', { act, id: at.dataset.id || '', form: filled(), ...more });
 };
 element.addEventListener('click', (event) => {
