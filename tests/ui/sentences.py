@@ -11,7 +11,11 @@ import studio
 
 ROOT = Path(studio.__file__).parent
 UNSEEN = {
-    "ui": "the page's own words have keys",
+    "ui/i18n": "the page's own words have keys",
+    "ui/app.py": "it speaks in the terminal",
+    "ui/guard.py": "it refuses a request before there is a page",
+    "ui/media.py": "a header, for the browser",
+    "ui/theme.py": "names of fonts",
     "cli": "the command line speaks English",
     "console.py": "the command line speaks English",
     "environment.py": "it speaks in the terminal, before there is a page",

@@ -31,6 +31,7 @@ def test_the_sayings_are_found() -> None:
         "{wish} was asked for, but this machine has none; using {name}.",  # a Choice's
         "'{path}' already holds a run; choose another name, or resume it.",  # an error's
         "nothing was saved yet",  # a part's
+        "There is no prompt; write what the picture shall show.",  # the page's own
     } <= found
 
 

@@ -27,4 +27,37 @@ ZH = {
     "Every picture would be held back; leave some to train on.": "这样会留出所有图片；留一些用于训练。",
     "No folder is named; write where the copies shall go.": "没有指定文件夹；写下副本的位置。",
     "Nothing is painted; paint over what shall be learnt, then save.": "没有涂抹；先涂抹要学习的部分，再保存。",
+    "Something in the form cannot be; mend what is marked red first.": "表单中有不合法的值；先修正标红之处。",
+    "{title} cannot train this base model; choose another method or base.": (
+        "{title} 不能训练此基础模型；选择其他方法或基础模型。"
+    ),
+    "The run has moved already; look again.": "此训练的状态已变；重新查看。",
+    "'{text}' is not {kind}; write one{bounds}.": "“{text}”不是{kind}；填写{kind}{bounds}。",
+    "a whole number": "整数",
+    "a number": "数",
+    " from {low} to {high}": "，范围 {low} 至 {high}",
+    " of at least {low}": "，不小于 {low}",
+    "It must be at least {bound}.": "须不小于 {bound}。",
+    "It must be above {bound}.": "须大于 {bound}。",
+    "It must be at most {bound}.": "须不大于 {bound}。",
+    "It must be below {bound}.": "须小于 {bound}。",
+    "It must be a multiple of {bound}.": "须为 {bound} 的倍数。",
+    "Write a whole number.": "填写整数。",
+    "Write a number, such as 0.5 or 1e-4.": "填写数，例如 0.5 或 1e-4。",
+    "That would be {count} pictures; a sheet has at most {most}. Take fewer of something.": (
+        "共需 {count} 张图片；图表最多 {most} 张。减少某一项。"
+    ),
+    "'{text}' are no numbers with commas between them.": "“{text}”不是以逗号分隔的数。",
+    "It is no longer in the library.": "它已不在作品库中。",
+    "'{name}' is neither a base model nor a file to stack on one; choose another.": (
+        "“{name}”既不是基础模型，也不是可叠加的文件；选择其他文件。"
+    ),
+    "There is a file '{name}' in the library already; rename the new one.": "作品库中已有文件“{name}”；给新文件改名。",
+    "'{key}' is not a setting of this method; reload the page.": "“{key}”不是此方法的参数；重新加载页面。",
+    "It ended by an error of ours ({kind}: {error}).": "因我们的错误而结束（{kind}: {error}）。",
+    "It was cut off; start it again.": "它被中断；重新开始。",
+    "'{title}' is still being worked on; wait for it, or cancel it.": "“{title}”仍在进行；等待，或取消它。",
+    "There is no prompt; write what the picture shall show.": "没有提示词；写下图片要画的内容。",
+    "There is a file '{name}' already; choose another name.": "已有文件“{name}”；换一个名称。",
+    "'{text}' is no whole number for {what}.": "“{text}”不能作为 {what}：须为不小于 0 的整数。",
 }
