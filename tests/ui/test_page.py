@@ -1,134 +1,17 @@
 """The page in a real browser: a newcomer's whole way, reload, second tab, restart, stop and resume, Chinese, dark."""
 
-import os
-import re
-import shutil
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
 
-from studio import starter
 from tests import tiny
 from tests.hub.hub_double import serving
+from tests.ui.browser import DRAWN, LONG, Server, Visitor, tab
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-ROOT = Path(__file__).resolve().parents[2]
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--no-first-run", "--disable-quic",
-]  # fmt: skip
-SERVE = Path(__file__).with_name("quick_server.py")
-DRAWN = "(where) => [...document.querySelectorAll(where + ' img')].every((image) => image.naturalWidth > 0)"
-LONG = 180_000  # milliseconds that a short training may take on a slow machine
-
-pytestmark = [
-    pytest.mark.skipif(not Path(CHROMIUM).exists() and not os.environ.get("CI"), reason="chromium is not installed"),
-    pytest.mark.skipif(not (starter.BASE / "model_index.json").is_file(), reason="the embedded base is not built"),
-]
-
-
-@dataclass
-class Server:
-    """The studio as a person starts it."""
-
-    outputs: Path
-    process: Any = None
-    url: str = ""
-    ready: float = 0.0
-
-    def start(self) -> None:
-        begun = time.monotonic()
-        env = {
-            **os.environ,
-            "PYTHONUTF8": "1",
-            "GRADIO_TEMP_DIR": str(self.outputs.parent / "gradio"),
-            "HF_HOME": str(self.outputs.parent / "hub"),
-            "OMP_NUM_THREADS": "1",
-        }
-        words = [sys.executable, str(SERVE), str(self.outputs)]
-        with open(self.outputs.parent / "stderr.txt", "a") as said_wrong:
-            self.process = subprocess.Popen(
-                words, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=said_wrong, text=True
-            )
-        said = self.process.stdout.readline()
-        self.ready = time.monotonic() - begun
-        found = re.fullmatch(r"Crucible is ready at (http://127\.0\.0\.1:\d+)\n", said)
-        assert found, (said, (self.outputs.parent / "stderr.txt").read_text()[-2000:])
-        self.url = found[1]
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGINT)
-        code: int = self.process.wait(30)
-        return code
-
-
-@dataclass
-class Visitor:
-    """A browser with what it complained of and whom it asked."""
-
-    browser: Any
-    server: Server
-    errors: list[str] = field(default_factory=list)
-    hosts: set[str] = field(default_factory=set)
-
-    def open(self, tab: str = "", **context: Any) -> Any:
-        context.setdefault("viewport", {"width": 1280, "height": 720})
-        page = self.browser.new_context(**context).new_page()
-        page.set_default_timeout(60_000)
-        page.on("console", lambda said: self.errors.append(said.text) if counts(said) else None)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname or "data"))
-        page.goto(self.server.url + (f"/#{tab}" if tab else ""))
-        page.wait_for_selector("#bar .bar")
-        return page
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("studio") / "outputs")
-    running.start()
-    yield running
-    if running.process.poll() is None:
-        running.process.kill()
-
-
-@pytest.fixture(scope="module")
-def visitor(server: Server) -> Iterator[Visitor]:
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield Visitor(browser, server)
-        browser.close()
-
-
-@pytest.fixture(autouse=True)
-def nothing_to_complain_of(visitor: Visitor) -> Iterator[None]:
-    (visitor.server.outputs / ".draft.json").unlink(missing_ok=True)  # what one visitor set up, the next would find
-    visitor.errors.clear()
-    yield
-    for context in visitor.browser.contexts:
-        context.close()
-    assert visitor.errors == []
-    assert visitor.hosts <= {"127.0.0.1", "data"}
-
-
-def counts(said: Any) -> bool:
-    """An error that is not merely a request cut off because the page is being left."""
-    return said.type == "error" and not re.search("AbortError|Connection errored out", said.text)
-
-
-def tab(page: Any, number: int) -> None:
-    page.locator("#tabs > .tab-wrapper button[role=tab]:visible").nth(number).click()
+pytestmark = pytest.mark.usefixtures("no_draft")
 
 
 def equal_steps(page: Any, count: int) -> None:

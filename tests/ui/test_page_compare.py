@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,14 @@ from studio.compare.members import open_experiment
 from studio.store import ExperimentStore
 from studio.ui.draft import Drafts
 from tests.compare.compare_doubles import ColourEye, Engine, spec
-from tests.ui.test_page import DRAWN, Server, Visitor, nothing_to_complain_of, pytestmark, visitor
+from tests.ui.browser import DRAWN, Server, Visitor
 
-__all__ = ["nothing_to_complain_of", "pytestmark", "visitor"]  # fixtures and marks that hold here too
 GRID = "#compare_grid"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The studio over an experiment of two methods and a failed one, with a real LoRA file in it."""
+def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An experiment of two methods and a failed one, with a real LoRA file in it."""
     folder = tmp_path_factory.mktemp("made")
     for name, pictures in (("train", ("01", "02")), ("held", ("03",))):
         (folder / name).mkdir()
@@ -43,11 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     (file,) = (made.path / "lora" / "exports").iterdir()
     lora(file)
     Drafts(folder / "outputs").change(walk=False)  # the guide for the first time has tests of its own
-    running = Server(folder / "outputs")
-    running.start()
-    yield running
-    if running.process.poll() is None:
-        running.process.kill()
+    return folder / "outputs"
 
 
 def lora(path: Path) -> Path:

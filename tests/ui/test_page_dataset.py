@@ -10,18 +10,9 @@ import pytest
 from PIL import Image
 
 from studio import starter
-from tests.ui.test_page import (
-    DRAWN,
-    LONG,
-    Server,
-    Visitor,
-    nothing_to_complain_of,
-    pytestmark,
-    server,
-    visitor,
-)
+from tests.ui.browser import DRAWN, LONG, Server, Visitor
 
-__all__ = ["nothing_to_complain_of", "pytestmark", "server", "visitor"]  # fixtures and marks that hold here too
+pytestmark = pytest.mark.usefixtures("no_draft")
 AREA = "#dataset_caption textarea"
 
 

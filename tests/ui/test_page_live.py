@@ -1,7 +1,6 @@
 """Methods, Live, the guide and System in a real browser, over runs that were made beforehand."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,7 @@ from PIL import Image
 
 from studio.events import Failed, Finished, Picture, Sampled, Saved, Started, Step, Validated, to_line
 from studio.store import ExperimentStore, RunStore
-from tests.ui.test_page import CHROMIUM, DRAWN, FLAGS, Server, Visitor, pytestmark, sync_api, tab
-
-__all__ = ["pytestmark"]
+from tests.ui.browser import DRAWN, Server, Visitor, tab
 
 SPEC = 'name = "{0}"\n[method]\nkind = "{0}"\n[schedule]\nsteps = 40\n'
 KINDS = ("textual-inversion", "hypernetwork", "lora", "loha", "dreambooth")
@@ -49,32 +46,11 @@ def drawn(run: RunStore, step: int) -> Sampled:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("live") / "outputs")
-    running.outputs.mkdir()
-    lay(running.outputs)
-    running.start()
-    yield running
-    if running.process.poll() is None:
-        running.process.kill()
-
-
-@pytest.fixture(scope="module")
-def visitor(server: Server) -> Iterator[Visitor]:
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield Visitor(browser, server)
-        browser.close()
-
-
-@pytest.fixture(autouse=True)
-def nothing_to_complain_of(visitor: Visitor) -> Iterator[None]:
-    visitor.errors.clear()
-    yield
-    for context in visitor.browser.contexts:
-        context.close()
-    assert visitor.errors == []
-    assert visitor.hosts <= {"127.0.0.1", "data"}
+def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    outputs = tmp_path_factory.mktemp("live") / "outputs"
+    outputs.mkdir()
+    lay(outputs)
+    return outputs
 
 
 def test_five_runs_are_watched_on_one_small_screen_by_eye_and_by_keyboard(visitor: Visitor) -> None:

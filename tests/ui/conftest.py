@@ -1,0 +1,61 @@
+"""What a test in a browser asks for by name; a test that asks for none of it starts neither a server nor a browser."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ui import browser as seen
+from tests.ui.browser import Server, Visitor
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Where it is. In the checks, a machine without it fails; at home it skips what needs it."""
+    if not Path(seen.CHROMIUM).exists() and not os.environ.get("CI"):
+        pytest.skip("chromium is not installed")
+    return seen.CHROMIUM
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The outputs folder of the studio that a file's tests visit: an empty one, where the file makes none."""
+    return tmp_path_factory.mktemp("studio") / "outputs"
+
+
+@pytest.fixture(scope="module")
+def server(chromium: str, served: Path) -> Iterator[Server]:
+    running = Server(served)
+    running.start()
+    yield running
+    if running.process.poll() is None:
+        running.process.kill()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Any]:
+    """One for a file, and not for longer: its event loop would stand in the way of the tests that have their own."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        running = play.chromium.launch(executable_path=chromium, args=seen.FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visitor(browser: Any, server: Server) -> Iterator[Visitor]:
+    """Somebody new, who at the end must have had nothing to complain of and asked nobody but the studio."""
+    somebody = Visitor(browser, server)
+    yield somebody
+    somebody.leave()
+    assert somebody.errors == []
+    assert somebody.hosts <= {"127.0.0.1", "data"}
+
+
+@pytest.fixture
+def no_draft(served: Path) -> None:
+    """What one visitor set up, the next would find."""
+    (served / ".draft.json").unlink(missing_ok=True)
