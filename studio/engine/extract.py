@@ -17,6 +17,7 @@ from studio.formats import adapter, names
 from studio.formats.metadata import network_metadata
 from studio.formats.recognise import recognise
 from studio.hardware import Hardware, MachineSpec, decide
+from studio.methods import chance
 from studio.spec import spec_from_toml
 from studio.store import RunStore
 
@@ -177,8 +178,7 @@ def halves(change: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     if min(matrix.shape) <= EXACT or rank + OVER >= min(matrix.shape) // 2:
         left, sizes, right = torch.linalg.svd(matrix, full_matrices=False)
     else:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with chance.own(0):
             left, sizes, transposed = torch.svd_lowrank(matrix, rank + OVER, niter=4)
             right = transposed.T
     root = sizes[:rank].sqrt()  # shared between the halves, so that neither leaves half precision

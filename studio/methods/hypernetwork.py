@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from studio.errors import ModelError
 from studio.formats import hypernet
-from studio.methods import fit
+from studio.methods import chance, fit
 from studio.methods.base import FromFile, Method, ParamGroup, Target, Weights, Writer
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {  # the nine that A1111 and ComfyUI both know; A1111's swish is Hardswish
@@ -191,8 +191,7 @@ class Hypernetwork(Method, kind="hypernetwork"):
             if name.endswith((".to_k", ".to_v")) and isinstance(module, nn.Linear)
         ]
         widths = sorted({module.in_features for _, module in places})
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
+        with chance.own(self.seed):
             nets = {f"{width}_{which}": Context(width, self.options) for width in widths for which in ("k", "v")}
         self.nets = nn.ModuleDict(nets).to(self.models.device).train()
         self.models.unet.add_module(HOME, self.nets)

@@ -13,7 +13,7 @@ from studio.data.scan import DataSpec
 from studio.errors import ModelError
 from studio.formats import adapter, embedding, names
 from studio.formats.metadata import embedding_metadata, lora_metadata
-from studio.methods import fit
+from studio.methods import chance, fit
 from studio.methods.base import FromFile, Method, ParamGroup, Target, Weights, Writer
 from studio.methods.rows import Word
 from studio.methods.targets import TARGETS, TEXT_TARGETS, places
@@ -126,8 +126,7 @@ class LoRA(Method, kind="lora"):
             use_rslora=options.rank_stabilised,
             use_dora=options.dora,
         )
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
+        with chance.own(self.seed):
             inject_adapter_in_model(config, module, ADAPTER)
         params = {}
         for name, parameter in module.named_parameters():

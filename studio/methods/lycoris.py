@@ -16,7 +16,7 @@ from studio.errors import ModelError, SpecError
 from studio.formats import lycoris
 from studio.formats.metadata import lora_metadata
 from studio.formats.names import kohya_module
-from studio.methods import fit
+from studio.methods import chance, fit
 from studio.methods.base import FromFile, Method, ParamGroup, Target, Weights, Writer
 from studio.methods.targets import TARGETS, TEXT_TARGETS, places
 
@@ -82,8 +82,7 @@ class Lycoris(Method):
         cls = getattr(importlib.import_module(f"lycoris.modules.{self.module_class[0]}"), self.module_class[1])
         made = nn.ModuleDict()
         params: dict[str, nn.Parameter] = {}
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
+        with chance.own(self.seed):
             for path in (path for path in places(root, pattern) if self.reaches(f"{prefix}.{path}")):
                 layer = root.get_submodule(path)
                 name = kohya_module(f"{prefix}.{path}", self.models.family.name)

@@ -63,8 +63,9 @@ class DyLoRA(Lycoris, kind="dylora"):
         drawn = module.get_random_rank_weight
 
         def rank() -> Any:
-            """A random rank while training; the whole when drawing pictures."""
-            return drawn() if module.training else module.get_weight(module.block_count - 1)
+            """A random rank while training; the whole when drawing pictures, or when only its size is wanted."""
+            chosen = module.training and not module.up_list[0].is_meta
+            return drawn() if chosen else module.get_weight(module.block_count - 1)
 
         module.get_random_rank_weight = rank
 

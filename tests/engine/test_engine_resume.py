@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,14 @@ import pytest
 import torch
 
 from studio.engine.bench import Bench
+from studio.engine.estimate import estimate
 from studio.engine.run import train
 from studio.engine.worker import Resident
 from studio.events import Event
+from studio.hardware import Hardware, decide
+from studio.spec import RunSpec
 from studio.store import RunStore
+from studio.ui.touched import places
 from tests import tiny
 
 STEPS = 6  # two batches a step, three an epoch: an epoch ends within step 2 and with steps 3 and 6
@@ -38,10 +44,13 @@ class Whole:
         self._folder, self._base, self._pictures = folder, base, pictures
         self._done: dict[str, tuple[RunStore, Seen, list[list[str]]]] = {}
 
-    def new(self, kind: str, **over: Any) -> RunStore:
+    def told(self, kind: str, **over: Any) -> RunSpec:
         from studio.section import merge
 
-        wanted = tiny.spec(kind, self._base, self._pictures, **merge(merge(EVERYTHING, MORE.get(kind, {})), over))
+        return tiny.spec(kind, self._base, self._pictures, **merge(merge(EVERYTHING, MORE.get(kind, {})), over))
+
+    def new(self, kind: str, **over: Any) -> RunStore:
+        wanted = self.told(kind, **over)
         number = len(list(self._folder.iterdir()))
         return tiny.new_run(self._folder / f"{number}-{kind}", wanted)
 
@@ -124,3 +133,28 @@ def test_another_seed_is_another_run_and_the_same_seed_the_same(whole: Whole) ->
     assert all(torch.equal(seen[key][1], repeated[key][1]) for key in seen)
     one, other = tiny.checkpoint(store, 2), tiny.checkpoint(again, 2)
     assert tiny.same(one[0], other[0]) and tiny.same(one[1], other[1])
+
+
+def test_what_the_page_works_out_beside_a_run_disturbs_none_of_its_chances(whole: Whole) -> None:
+    expected, _, _ = whole.run("lora")  # with dropout, which draws from torch's own chance
+    store = whole.new("lora")
+    asked = [whole.told(kind) for kind in ("dylora", "lora")]
+    ended, looked = threading.Event(), []
+
+    def page() -> None:
+        while not ended.is_set():
+            wanted = asked[len(looked) % len(asked)]
+            looked.append((places(wanted).error, estimate(wanted, decide(Hardware(), wanted.machine, "adamw"))))
+
+    beside = threading.Thread(target=page)
+    beside.start()
+    try:
+        assert list(train(store, whole.resident))[-1].kind == "finished"
+    finally:
+        ended.set()
+        beside.join()
+    assert looked and not any(error for error, _ in looked)
+    assert store.view().losses == expected.view().losses
+    before = random.getstate()  # DyLoRA draws its rank from Python's own chance
+    estimate(asked[0], decide(Hardware(), asked[0].machine, "adamw"))
+    assert random.getstate() == before
