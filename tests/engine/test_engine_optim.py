@@ -16,11 +16,9 @@ import torch
 from studio.engine import checkpoint
 from studio.engine.checkpoint import Place
 from studio.engine.descent import Lion, Prodigy, ScheduleFreeAdamW
-from studio.engine.machine import this_hardware
 from studio.engine.optim import create, own_settings, set_rates
 from studio.engine.run import train
 from studio.engine.worker import Resident
-from studio.hardware import EIGHT_BIT
 from studio.methods.base import ParamGroup
 from studio.optimizer import OptimSpec
 from studio.schedule import ScheduleSpec
@@ -30,13 +28,6 @@ from tests import tiny
 OPTIMIZERS = get_args(OptimSpec.model_fields["name"].annotation)
 RATES = {"prodigy": 1.0, "sgd": 1.0, "lion": 3e-3, "lion8bit": 3e-3, "schedule-free-adamw": 3e-2}
 Make = Callable[..., Any]
-
-
-def usable(name: str) -> str:
-    """The name, where this machine can run it; 8-bit optimizers need bitsandbytes."""
-    if name in EIGHT_BIT and this_hardware().probes["bitsandbytes"]:
-        pytest.skip(this_hardware().probes["bitsandbytes"])
-    return name
 
 
 def gradients(count: int, size: int = 5) -> list[np.ndarray]:
@@ -149,7 +140,7 @@ def learn(optimizer: Any, groups: list[ParamGroup], first: int, last: int) -> No
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_goes_on_bit_for_bit_from_a_checkpoint(name: str, tmp_path: Path) -> None:
-    spec = OptimSpec(name=usable(name), lr=0.1, lr_text=0.01)
+    spec = OptimSpec(name=name, lr=0.1, lr_text=0.01)
     store = RunStore.create(tmp_path / "run", "")
     whole = parts()
     learn(create(name, whole, spec), whole, 0, 6)
@@ -181,7 +172,7 @@ def test_every_optimizer_teaches_the_tiny_model(
     wanted = spec(
         "lora",
         data={"held_out": str(same)},
-        optim={"name": usable(name), "lr": RATES.get(name, 1e-2), "weight_decay": 0.0},
+        optim={"name": name, "lr": RATES.get(name, 1e-2), "weight_decay": 0.0},
         schedule={"steps": steps, "batch_size": 4},
         sample={"prompts": []},
         save={"formats": ["kohya"]},
@@ -197,7 +188,7 @@ def test_every_optimizer_teaches_the_tiny_model(
 def test_every_optimizer_resumes_a_run_bit_for_bit(name: str, tmp_path: Path, spec: Make, resident: Resident) -> None:
     lr = RATES.get(name, 1e-2)
     settings = {"schedule": {"steps": 4, "batch_size": 1, "warmup": 0.5}, "sample": {"prompts": []}}
-    optim = {"name": usable(name), "lr": lr, "lr_text": lr / 2}
+    optim = {"name": name, "lr": lr, "lr_text": lr / 2}
     wanted = spec("dreambooth", **settings, optim=optim, save={"every": 2, "formats": ["diffusers"]})
     whole, cut = tiny.new_run(tmp_path / "whole", wanted), tiny.new_run(tmp_path / "cut", wanted)
     assert list(train(whole, resident))[-1].kind == "finished"
