@@ -13,6 +13,8 @@ from studio.foreign.table import (
     Foreign,
     Place,
     carry,
+    either,
+    fit,
     number,
     one_of,
     side,
@@ -47,13 +49,7 @@ GUI_TYPES = {
     "LyCORIS/LoHa": "loha", "LyCORIS/LoKr": "lokr", "LyCORIS/iA3": "ia3", "LyCORIS/DyLoRA": "dylora",
     "LyCORIS/GLoRA": "glora", "LyCORIS/Diag-OFT": "oft", "LyCORIS/BOFT": "boft", "LyCORIS/Native Fine-Tuning": "full",
 }  # fmt: skip
-
-
-def _loss(value: Any) -> str:
-    name: str = one_of({"l2": "mse", "huber": "huber", "smooth_l1": "smooth-l1"})(value)
-    return name
-
-
+LOSSES = {"l2": "mse", "huber": "huber", "smooth_l1": "smooth-l1"}
 PLACES: dict[str, Place] = {
     "seed": ("seed", whole),
     "learning_rate": ("optim.lr", number),
@@ -96,21 +92,21 @@ PLACES: dict[str, Place] = {
     "ip_noise_gamma": ("objective.input_perturbation", number),
     "min_snr_gamma": ("objective.min_snr_gamma", number),
     "debiased_estimation_loss": ("objective.debiased", truth),
-    "loss_type": ("objective.loss", _loss),
+    "loss_type": ("objective.loss", one_of(LOSSES)),
     "huber_c": ("objective.huber_c", number),
     "prior_loss_weight": ("objective.prior_weight", number),
     "min_timestep": ("objective.timestep_low", whole),
     "max_timestep": ("objective.timestep_high", lambda value: min(999, whole(value))),
     "zero_terminal_snr": ("objective.zero_terminal_snr", truth),
-    "masked_loss": ("data.masks", lambda value: "file" if truth(value) else "off"),
-    "alpha_mask": ("data.masks", lambda value: "alpha" if truth(value) else "off"),
-    "v_parameterization": ("base.prediction", lambda value: "v_prediction" if truth(value) else "auto"),
+    "masked_loss": ("data.masks", either("file", "off")),
+    "alpha_mask": ("data.masks", either("alpha", "off")),
+    "v_parameterization": ("base.prediction", either("v_prediction", "auto")),
     "mixed_precision": ("machine.precision", one_of(PRECISIONS)),
     "save_precision": ("machine.save_precision", one_of(PRECISIONS)),
     "gradient_checkpointing": ("machine.gradient_checkpointing", truth),
     "save_every_n_steps": ("save.every", whole),
     "sample_every_n_steps": ("sample.every", whole),
-    "sdpa": ("machine.attention", lambda value: "sdpa" if truth(value) else "auto"),
+    "sdpa": ("machine.attention", either("sdpa", "auto")),
 }
 REASONS = {
     **dict.fromkeys(
@@ -171,16 +167,6 @@ def _by_hand(found: Foreign, flat: Mapping[str, Any]) -> None:
             found.settings["optim.lr_text_2"] = number(rates[1])
     if found.kind == "lora":
         found.settings["method.targets"] = "full" if flat.get("conv_dim") else "attn-mlp"
-
-
-def fit(found: Foreign) -> None:
-    """Leave out what the method has no setting for."""
-    from studio.methods import method
-
-    known = {f"method.{name}" for name in method(found.kind).Options.model_fields}
-    for key in [key for key in found.settings if key.startswith("method.") and key not in known]:
-        del found.settings[key]
-        found.left.append((key.removeprefix("method."), f"{method(found.kind).title} has no such setting."))
 
 
 def _kind(flat: Mapping[str, Any]) -> str:

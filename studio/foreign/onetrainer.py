@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from studio.foreign.kohya import fit
 from studio.foreign.table import (
     ELSEWHERE,
     EPOCHS,
@@ -12,6 +11,8 @@ from studio.foreign.table import (
     NoPlace,
     Place,
     carry,
+    either,
+    fit,
     number,
     one_of,
     side,
@@ -70,10 +71,10 @@ PLACES: dict[str, Place] = {
     "max_noising_strength": ("objective.timestep_high", _frozen_noise),
     "huber_strength": ("objective.loss", _huber),
     "huber_delta": ("objective.huber_c", number),
-    "masked_training": ("data.masks", lambda value: "file" if truth(value) else "off"),
+    "masked_training": ("data.masks", either("file", "off")),
     "unmasked_weight": ("objective.mask_rest", number),
     "compile": ("machine.compile", truth),
-    "force_v_prediction": ("base.prediction", lambda value: "v_prediction" if truth(value) else "auto"),
+    "force_v_prediction": ("base.prediction", either("v_prediction", "auto")),
 }
 REASONS = {
     **dict.fromkeys(

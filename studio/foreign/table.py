@@ -45,6 +45,16 @@ def carry(into: Foreign, found: Mapping[str, Any], places: Mapping[str, Place], 
             into.left.append((key, f"'{value}' is not understood."))
 
 
+def fit(found: Foreign) -> None:
+    """Leave out what the method has no setting for."""
+    from studio.methods import method
+
+    known = {f"method.{name}" for name in method(found.kind).Options.model_fields}
+    for key in [key for key in found.settings if key.startswith("method.") and key not in known]:
+        del found.settings[key]
+        found.left.append((key.removeprefix("method."), f"{method(found.kind).title} has no such setting."))
+
+
 def one_of(names: Mapping[str, Any]) -> Convert:
     """A conversion by a table of names, whatever their case."""
     low = {name.lower(): ours for name, ours in names.items()}
@@ -70,6 +80,11 @@ def whole(value: Any) -> int:
 def truth(value: Any) -> bool:
     """Yes or no, also where it is written as text."""
     return str(value).lower() in ("true", "1", "yes", "on")
+
+
+def either(yes: str, no: str) -> Convert:
+    """A conversion of `truth` to one of two names."""
+    return lambda value: yes if truth(value) else no
 
 
 def side(value: Any) -> int:
