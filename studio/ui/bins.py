@@ -24,7 +24,8 @@ def drawn(desk: Desk, lang: str) -> str:
 def _experiment(desk: Desk, store: Any, used: int, lang: str) -> str:
     runs = [run for run in desk.watch.runs(store) if not run.is_base]
     looks, name = desk.looks, store.path.name
-    marks = " ".join(swatch(looks.of(run.kind).colour, run.second, looks.of(run.kind).ring) for run in runs)
+    kinds = [looks.of(kind) for kind in dict.fromkeys(run.kind for run in runs)]
+    marks = " ".join(swatch(look.colour, ring=look.ring) for look in kinds)
     waits = name == desk.worker.current or name in desk.worker.waiting()
     busy = waits or any(run.view.busy for run in runs)
     state, again = _state(runs, busy, name, lang)

@@ -71,8 +71,8 @@ def button(act: str, text: str, kind: str = "", target: str = "", disabled: bool
 
 
 def notice(kind: str, text: str) -> str:
-    """A sentence that stands out; ``kind`` is warn, err or info."""
-    return f'<p class="nt {esc(kind)}">{esc(text)}</p>'
+    """A sentence that stands out; ``kind`` is warn, err or info, and what it holds between backticks is code."""
+    return f'<p class="nt {esc(kind)}">{coded(text)}</p>'
 
 
 def empty(title: str, text: str, more: str = "") -> str:

@@ -116,7 +116,7 @@ class _Page:
 
     def opened(self, request: gr.Request) -> tuple[str, str, str]:
         """The System tab, drawn when it is opened."""
-        shown: tuple[str, str, str] = self.system.show(lang_of(request))
+        shown: tuple[str, str, str] = self.system.show(lang_of(request), system.theme_of(request))
         return shown
 
     def examined(self, request: gr.Request) -> str:

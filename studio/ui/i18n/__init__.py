@@ -16,6 +16,7 @@ LANGUAGES = {
 LOCALES = {"en": "en", "zh": "zh-CN"}
 COOKIE = "crucible_lang"
 PART = re.compile(r"\{(\w+)\}")
+BY_NUMBER = re.compile(r"\[(?:(\w+):)?([^|\]]*)\|([^\]]*)\]")  # [one|many] by ``n``, [total:one|many] by another part
 SHAPES = {"figure": r"\d.*?"}  # parts that not everything can be
 QUOTED = "_quoted"
 SEAM = "\0"
@@ -25,7 +26,7 @@ SENTENCE_END = re.compile(r"(?<=[.!?]) (?=\S)")
 
 def t(key: str, lang: str, **values: Any) -> str:
     """The text of ``key`` in ``lang`` with ``values`` filled in; an unknown key raises KeyError."""
-    text = LANGUAGES[lang][key]
+    text = BY_NUMBER.sub(lambda by: by[2 if str(values.get(by[1] or "n")) == "1" else 3], LANGUAGES[lang][key])
     return text.format(**values) if values else text
 
 

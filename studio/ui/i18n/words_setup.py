@@ -39,7 +39,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "group_samples": ("Samples and saving", "采样与保存"),
     "import_left": ("{n} not taken over", "未采用 {n} 项"),
     "import_settings": ("Import settings…", "导入设置…"),
-    "imported": ("{n} settings of {program} were taken over.", "已采用 {program} 的 {n} 项设置。"),
+    "imported": ("{n} [setting|settings] of {program} [was|were] taken over.", "已采用 {program} 的 {n} 项设置。"),
     "learns": ("Learns", "学习参数"),
     "memory_both": ("{train} to train, {sample} to sample", "训练 {train}，采样 {sample}"),
     "memory_short": (
@@ -72,7 +72,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "queue_up": ("Sooner", "前移"),
     "reset": ("Reset", "还原"),
     "reset_all": ("Reset all", "全部还原"),
-    "start_n_runs": ("Start {n} runs", "开始 {n} 个训练"),
+    "start_n_runs": ("Start {n} [run|runs]", "开始 {n} 个训练"),
     "start_runs": ("Start", "开始"),
     "time_about": ("Time, about", "大约用时"),
     "time_all": ("All runs, about", "全部训练大约"),

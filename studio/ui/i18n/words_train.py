@@ -2,7 +2,7 @@
 
 WORDS: dict[str, tuple[str, str]] = {
     "advice": ("Advice:", "建议："),
-    "advice_facts": ("{n} pictures, {what}, {memory}", "{n} 张图片，{what}，{memory}"),
+    "advice_facts": ("{n} [picture|pictures], {what}, {memory}", "{n} 张图片，{what}，{memory}"),
     "advice_first": ("{facts}: {title} first.", "{facts}：先用 {title}。"),
     "advice_more": ("Then {others}.", "其次是 {others}。"),
     "advice_take": ("Pick these", "选用这些"),
@@ -14,7 +14,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "budget_advice": ("As advised", "各自推荐"),
     "budget_minutes": ("Equal minutes", "等时间"),
     "budget_steps": ("Equal steps", "等步数"),
-    "card_preset": ("{preset}, {n} steps", "{preset}，{n} 步"),
+    "card_preset": ("{preset}, {n} [step|steps]", "{preset}，{n} 步"),
     "compare_them_in": ("Compare them, about {time}", "开始对比，约 {time}"),
     "delete": ("Delete…", "删除…"),
     "delete_ask": (
@@ -30,7 +30,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "discard_yes": ("Discard the run", "丢弃训练"),
     "empty_trash": ("Empty trash, {size}…", "清空回收站，{size}…"),
-    "empty_trash_ask": ("Delete {n} items for ever, {size}?", "永久删除 {n} 项，共 {size}？"),
+    "empty_trash_ask": ("Delete {n} [item|items] for ever, {size}?", "永久删除 {n} 项，共 {size}？"),
     "empty_trash_yes": ("Delete for ever", "永久删除"),
     "fact_file": ("file", "文件"),
     "fact_file_help": ("Size of the file it ends in", "最终文件的大小"),

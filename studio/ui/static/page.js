@@ -69,14 +69,14 @@
     box.addEventListener('close', () => { box.remove(); const now = found(); if (now) now.focus(); });
     document.body.append(box); box.showModal(); stay.focus();
   }, true);
-  const groups = '[role=radiogroup], [data-rove]';  // one stop of the Tab key each; arrows move inside
-  const members = (group) => [...group.querySelectorAll(group.dataset.rove || '[role=radio]')]
+  const groups = '[role=radiogroup], [data-rove], [role=tablist]';  // one stop of the Tab key each; arrows move inside
+  const members = (group) => [...group.querySelectorAll(group.dataset.rove || (group.matches('[role=tablist]') ? '[role=tab]' : '[role=radio]'))]
     .filter((at) => !at.disabled && at.getAttribute('aria-disabled') !== 'true');
   const settle = () => {
     for (const group of document.querySelectorAll(groups)) {
       const all = members(group);
       const on = all.find((at) => at === document.activeElement) || all.find((at) => at.dataset.rover)
-        || all.find((at) => at.getAttribute('aria-checked') === 'true') || all[0];
+        || all.find((at) => (at.getAttribute('aria-checked') || at.getAttribute('aria-selected')) === 'true') || all[0];
       for (const at of all) {
         const index = at === on ? '0' : '-1';
         if (at.getAttribute('tabindex') !== index) at.setAttribute('tabindex', index);
@@ -85,7 +85,7 @@
   };
   let settling = 0;
   new MutationObserver(() => { cancelAnimationFrame(settling); settling = requestAnimationFrame(settle); })
-    .observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ['tabindex', 'aria-checked'] });
+    .observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ['tabindex', 'aria-checked', 'aria-selected'] });
   document.addEventListener('keydown', (event) => {
     const group = event.target.closest(groups), all = group ? members(group) : [];
     const at = all.indexOf(event.target);
@@ -96,7 +96,9 @@
     if (by === undefined || !all[at + by]) return;
     event.preventDefault();
     for (const one of all) delete one.dataset.rover;
-    all[at + by].dataset.rover = '1'; all[at + by].focus(); settle();
+    const tab = all[at + by].getAttribute('role') === 'tab';  // Enter opens it; the stop stays at the one that is open
+    if (!tab) all[at + by].dataset.rover = '1';
+    all[at + by].focus(); settle();
     if (all[at + by].getAttribute('role') === 'radio') all[at + by].click();
   });
   document.addEventListener('keydown', (event) => {  // to the search of what is shown

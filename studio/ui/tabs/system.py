@@ -9,6 +9,7 @@ import gradio as gr
 
 from studio.errors import StoreError
 from studio.ui import bins, shelf
+from studio.ui.app import THEME_COOKIE
 from studio.ui.desk import Desk
 from studio.ui.i18n import t, tr
 from studio.ui.markup import badge, button, copy, esc, size, table, word
@@ -85,10 +86,11 @@ class _Room:
         )
         return head + table("", rows)
 
-    def show(self, lang: str) -> tuple[str, str, str]:
+    def show(self, lang: str, theme: str) -> tuple[str, str, str]:
         """What is known at once; the doctor's table follows when the machine was asked."""
         waiting = f'<h2 class="h">{word("doctor", lang)}</h2><p class="mute">{word("checking", lang)}</p>'
-        return self.doctor(lang) if self._hardware else waiting, self.experiments(lang), settings(lang, self.desk)
+        doctor = self.doctor(lang) if self._hardware else waiting
+        return doctor, self.experiments(lang), settings(lang, self.desk, theme)
 
     def experiments(self, lang: str) -> str:
         """Experiments with what they hold, how much disk they use, and the trash."""
@@ -122,7 +124,12 @@ class _Room:
         """The guide is wanted again."""
         if said(event).get("act") == "guide":
             self.desk.drafts.change(walk=True)
-        return settings(lang_of(request), self.desk)
+        return settings(lang_of(request), self.desk, theme_of(request))
+
+
+def theme_of(request: gr.Request) -> str:
+    """The theme that the visitor chose: light, dark, or nothing."""
+    return request.cookies.get(THEME_COOKIE) or ""
 
 
 def _meaning(text: str, lang: str) -> str:
@@ -171,23 +178,29 @@ def _typed(text: str) -> str:
     return f"{before}{colon}`{command}`{see}{rest}" if colon else text
 
 
-def settings(lang: str, desk: Desk) -> str:
-    """Language and theme, which this browser keeps, the guide, and where everything lies."""
-    tongues = "".join(
-        f'<button type="button" class="bt{" primary" if code == lang else ""}" data-lang="{code}">{esc(name)}</button>'
-        for code, name in (("en", "English"), ("zh", "简体中文"))
-    )
-    themes = "".join(
-        f'<button type="button" class="bt" data-theme="{code}">{word("theme_" + code, lang)}</button>'
+def settings(lang: str, desk: Desk, theme: str = "") -> str:
+    """Language and ``theme``, which this browser keeps, the guide, and where everything lies."""
+    tongues = [("lang", code, name, code == lang) for code, name in (("en", "English"), ("zh", "简体中文"))]
+    themes = [
+        ("theme", code, t("theme_" + code, lang), code == (theme if theme in ("light", "dark") else "system"))
         for code in ("light", "dark", "system")
-    )
+    ]
     return (
         f'<h2 class="h">{word("settings", lang)}</h2><p class="mute">{word("language", lang)}</p>'
-        f'<div class="ln">{tongues}</div>'
-        f'<p class="mute" style="margin-top:10px">{word("theme", lang)}</p><div class="ln">{themes}</div>'
+        f"{_segments(tongues, t('language', lang))}"
+        f'<p class="mute" style="margin-top:10px">{word("theme", lang)}</p>{_segments(themes, t("theme", lang))}'
         f'<div class="ln" style="margin-top:10px">{button("guide", t("guide_again", lang))}</div>'
         f'<p class="mute" style="margin-top:10px">{word("outputs_folder", lang)}</p>'
         f'<div class="ln"><code class="grow">{esc(desk.outputs)}</code>{copy(str(desk.outputs), lang)}</div>'
         f'<p class="faint">{word("outputs_help", lang)}</p>'
         f'<p class="faint" style="margin-top:10px">{word("network_off", lang)}</p>'
     )
+
+
+def _segments(choices: list[tuple[str, str, str, bool]], label: str) -> str:
+    """One of a few, side by side: each with what the page's script reads, its code, its name, and whether it is on."""
+    drawn = "".join(
+        f'<button type="button" role="radio" aria-checked="{str(on).lower()}" data-{kind}="{code}">{esc(name)}</button>'
+        for kind, code, name, on in choices
+    )
+    return f'<div class="segs" role="radiogroup" aria-label="{esc(label)}">{drawn}</div>'
