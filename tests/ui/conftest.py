@@ -1,4 +1,4 @@
-"""What a test in a browser asks for by name; a test that asks for none of it starts neither a server nor a browser."""
+"""What tests of the page ask for by name; one that names neither visitor nor server starts neither of them."""
 
 import os
 from collections.abc import Iterator
@@ -7,8 +7,20 @@ from typing import Any
 
 import pytest
 
+from studio.ui.desk import Desk
 from tests.ui import browser as seen
 from tests.ui.browser import Server, Visitor
+from tests.ui.doubles import NoWorker
+
+
+@pytest.fixture
+def worker() -> NoWorker:
+    return NoWorker()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, worker: NoWorker) -> Desk:
+    return Desk(tmp_path, worker)
 
 
 @pytest.fixture(scope="session")

@@ -22,16 +22,6 @@ TEXT = 'name = "first"\nruns = ["lora", "loha"]\n'
 
 
 @pytest.fixture
-def worker() -> NoWorker:
-    return NoWorker()
-
-
-@pytest.fixture
-def desk(tmp_path: Path, worker: NoWorker) -> Desk:
-    return Desk(tmp_path, worker)
-
-
-@pytest.fixture
 def first(desk: Desk) -> ExperimentStore:
     return ExperimentStore.create(desk.outputs, "first", TEXT)
 

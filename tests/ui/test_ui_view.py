@@ -1,7 +1,6 @@
 """What the page draws follows from what the runs said, and nothing in a name can become markup."""
 
 import time
-from pathlib import Path
 
 import pytest
 
@@ -16,16 +15,6 @@ from tests.ui.doubles import NoWorker
 
 SPEC = '[method]\nkind = "lora"\n[schedule]\nsteps = 10\n'
 EVIL = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture
-def worker() -> NoWorker:
-    return NoWorker()
-
-
-@pytest.fixture
-def desk(tmp_path: Path, worker: NoWorker) -> Desk:
-    return Desk(tmp_path, worker)
 
 
 @pytest.fixture
