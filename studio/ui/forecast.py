@@ -1,11 +1,10 @@
 """The only file that says, behind the page's back, what runs that are being set up will need: memory, time, size."""
 
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from studio.ui.late import libraries
+from studio.ui.behind import Behind
 from studio.ui.watch import Watch
 
 
@@ -13,7 +12,7 @@ from studio.ui.watch import Watch
 class Forecast:
     """What one run will need. Bytes; ``pace`` is seconds of a step, None where this machine has not trained such a run.
 
-    ``error`` says why nothing could be told.
+    ``error`` says why nothing could be told. ``paced_at`` is what had been trained when ``pace`` was looked for.
     """
 
     training: int = 0
@@ -26,74 +25,39 @@ class Forecast:
     reasons: tuple[str, ...] = ()
     device: str = "cpu"
     error: str = ""
-
-
-MOST = 64  # runs that wait to be foretold
+    paced_at: tuple[int, int] = field(default=(0, 0), compare=False)
 
 
 class Forecasts:
-    """Foretells the newest set of runs that was asked for, one after the other, and remembers what it found."""
+    """Foretells the runs that are set up, those asked for last first, and their pace again when a run more told it."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        self._lock = threading.Lock()
-        self._known: dict[str, Forecast] = {}
-        self._wanted: list[Any] = []
-        self._working = False
-        self._found = 0
-        self._paced_at: tuple[int, int] = (0, 0)
+        self._behind = Behind("forecast", _key, self._look)
 
     @property
     def count(self) -> int:
         """How much was found out by now."""
-        return self._found
+        return self._behind.count
 
     def of(self, specs: Sequence[Any]) -> dict[str, Forecast | None]:
-        """What is known of ``specs`` by method, None while it is worked out; returns at once.
-
-        What others asked for waits behind the newest.
-        """
-        keys = {spec.method.kind: _key(spec) for spec in specs}
-        with self._lock:
-            here = [spec for spec in specs if _key(spec) not in self._known]
-            if self._paced_at != (stamp := self._watch.finished()):  # a run more has told its pace
-                self._paced_at = stamp
-                here += [spec for spec in specs if self._is_without_pace(_key(spec))]
-            asked = {_key(spec) for spec in here}
-            self._wanted = [*here, *(spec for spec in self._wanted if _key(spec) not in asked)][:MOST]
-            if self._wanted and not self._working:
-                self._working = True
-                threading.Thread(target=self._work, name="forecast", daemon=True).start()
-            return {kind: self._known.get(key) for kind, key in keys.items()}
-
-    def _is_without_pace(self, key: str) -> bool:
-        known = self._known.get(key)
-        return known is not None and known.pace is None and not known.error
+        """What is known of ``specs`` by method, None while it is worked out; returns at once."""
+        trained = self._watch.finished()
+        told = self._behind.of(specs, lambda one: one.pace is None and not one.error and one.paced_at != trained)
+        return {spec.method.kind: forecast for spec, forecast in zip(specs, told, strict=True)}
 
     def fresh(self, seen: dict[str, Any]) -> bool:
         """True once after something new was found out, for each visitor's ``seen``."""
-        before, seen["forecasts"] = seen.get("forecasts", 0), self._found
-        return self._found > int(before)
+        before, seen["forecasts"] = seen.get("forecasts", 0), self.count
+        return self.count > int(before)
 
-    def _work(self) -> None:
-        libraries()
-        while True:
-            with self._lock:
-                if not self._wanted:
-                    self._working = False
-                    return
-                spec = self._wanted.pop(0)
-                known = self._known.get(_key(spec))
-            found = replace(known, pace=pace_of(spec.model_dump(), self._watch)) if known else self._told(spec)
-            with self._lock:
-                self._found += found != known
-                self._known[_key(spec)] = found
-
-    def _told(self, spec: Any) -> Forecast:
+    def _look(self, spec: Any, known: Forecast | None) -> Forecast:
+        trained = self._watch.finished()
         try:
-            return self._estimated(spec)
+            told = known or self._estimated(spec)
+            return replace(told, pace=pace_of(spec.model_dump(), self._watch), paced_at=trained)
         except Exception as error:  # advice only: what is wrong with the base is said when it is loaded
-            return Forecast(error=str(error) or type(error).__name__)
+            return replace(known, paced_at=trained) if known else Forecast(error=str(error) or type(error).__name__)
 
     def _estimated(self, spec: Any) -> Forecast:
         from studio.engine.estimate import estimate
@@ -105,7 +69,7 @@ class Forecasts:
         return Forecast(
             training=found.training, previewing=found.previewing, free=memory_free(plan.device)[0],
             learning=found.learning, size=found.learning * (4 if plan.save == "fp32" else 2), device=plan.device,
-            pace=pace_of(spec.model_dump(), self._watch), precision=plan.compute,
+            precision=plan.compute,
             reasons=tuple(choice.reason for choice in plan.choices if choice.what == "precision"),
         )  # fmt: skip
 

@@ -1,11 +1,10 @@
 """The only file that attaches a method to a base without memory, to see where on it something learns."""
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from studio.ui.late import libraries
+from studio.ui.behind import Behind
 
 BARS = 6  # what a UNet is drawn as: half of them go down, half come up again
 HALF = BARS // 2
@@ -105,42 +104,26 @@ def bars_of(path: str, down: int, up: int) -> Iterator[int]:
 
 
 class Touched:
-    """Looks behind the page's back, one method after the other, and remembers what it saw."""
+    """Looks behind the page's back where each of several runs that are set up would learn."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: dict[str, Places] = {}
-        self._wanted: list[Any] = []
-        self._working = False
+        self._behind = Behind("touched", _key, _look)
 
     @property
     def count(self) -> int:
         """How much was found out by now."""
-        return len(self._known)
+        return self._behind.count
 
     def of(self, specs: Mapping[str, Any]) -> dict[str, Places | None]:
         """What is known of each spec, None while it is looked at; returns at once."""
-        with self._lock:
-            self._wanted = [spec for spec in specs.values() if _key(spec) not in self._known]
-            if self._wanted and not self._working:
-                self._working = True
-                threading.Thread(target=self._work, name="touched", daemon=True).start()
-            return {name: self._known.get(_key(spec)) for name, spec in specs.items()}
+        return dict(zip(specs, self._behind.of(list(specs.values())), strict=True))
 
-    def _work(self) -> None:
-        libraries()
-        while True:
-            with self._lock:
-                if not self._wanted:
-                    self._working = False
-                    return
-                spec = self._wanted.pop(0)
-            try:
-                found = places(spec)
-            except Exception as error:  # a drawing only: what is wrong with the base is said when it is loaded
-                found = Places(error=str(error) or type(error).__name__)
-            with self._lock:
-                self._known[_key(spec)] = found
+
+def _look(spec: Any, known: Places | None) -> Places:
+    try:
+        return known or places(spec)
+    except Exception as error:  # a drawing only: what is wrong with the base is said when it is loaded
+        return Places(error=str(error) or type(error).__name__)
 
 
 def _key(spec: Any) -> str:

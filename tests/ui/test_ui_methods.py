@@ -10,6 +10,7 @@ import pytest
 from studio.errors import SpecError
 from studio.spec import preset
 from studio.ui import cards, diagram, touched
+from studio.ui.behind import Behind
 from studio.ui.cards import Known
 from studio.ui.desk import Desk
 from studio.ui.draft import Draft
@@ -122,15 +123,26 @@ def test_the_draft_says_for_how_long_and_how_often(tmp_path: Path) -> None:
     assert all("steps = 12" in run.spec_text() for run in store.runs())
 
 
-def test_a_forecast_asked_for_by_one_does_not_starve_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Forecasts(Desk(tmp_path, NoWorker()).watch)
-    monkeypatch.setattr(made, "_told", lambda spec: Forecast(learning=1, pace=1.0))
-    monkeypatch.setattr("studio.ui.forecast._key", lambda spec: spec.method.kind)
-    monkeypatch.setattr("studio.ui.forecast.threading.Thread", lambda **_: SimpleNamespace(start=lambda: None))
-    kinds = [SimpleNamespace(method=SimpleNamespace(kind=kind)) for kind in ("a", "b", "c")]
-    made.of(kinds[:2])
-    made.of(kinds[2:])
+def test_what_one_asks_for_does_not_starve_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.ui.behind.threading.Thread", lambda **_: SimpleNamespace(start=lambda: None))
+    looked: list[str] = []
+    made = Behind("test", str, lambda spec, known: looked.append(spec) or spec.upper())
+    assert made.of(["a", "b"]) == [None, None] and made.of(["c"]) == [None]
     made._work()
-    assert made.count == 3 and all(made.of(kinds).values())
-    seen: dict[str, Any] = {}
-    assert made.fresh(seen) and not made.fresh(seen)
+    assert looked == ["c", "a", "b"] and made.of(["a", "b", "c"]) == ["A", "B", "C"] and made.count == 3
+
+
+def test_a_forecast_is_told_once_and_its_pace_when_a_run_has_told_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained, told, spec = [(0, 0)], [], SimpleNamespace(method=SimpleNamespace(kind="a"), model_dump=dict)
+    monkeypatch.setattr("studio.ui.forecast._key", repr)
+    monkeypatch.setattr("studio.ui.forecast.pace_of", lambda *_: 2.0 if trained[0][1] else None)
+    monkeypatch.setattr(Forecasts, "_estimated", lambda _, spec: told.append(spec) or Forecast(learning=1))
+    made, seen = Forecasts(SimpleNamespace(finished=lambda: trained[0])), {}
+    for paced, stamp in enumerate([(0, 0), (1, 1)]):
+        trained[0] = stamp
+        made.of([spec])
+        while made.count < paced + 1:
+            time.sleep(0.01)
+        assert made.of([spec]) == {"a": Forecast(learning=1, pace=2.0 if paced else None)}
+        assert made.fresh(seen) and not made.fresh(seen)
+    assert told == [spec]
