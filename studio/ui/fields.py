@@ -23,10 +23,9 @@ ELSEWHERE = frozenset(
         "data.leave_out",
         "data.hold_back",
         "method.kind",
-        "method.start",
     }
 )
-"""What has its own place on the page, and so no field in the form; a file to go on from is chosen in the library."""
+"""What has its own place on the page, and so no field in the form."""
 BASIC = frozenset(
     {
         "seed", "data.resolution", "data.class_images", "data.flip", "sample.every", "sample.prompts", "sample.seeds",

@@ -113,7 +113,7 @@ def own_settings(of: Sheet) -> dict[str, Any]:
     keep = {
         key: value
         for key, value, _ in fields.differing(of.spec, of.plain)
-        if not key.startswith(("data.held_out", "machine.device"))
+        if not key.startswith(("data.held_out", "machine.device", "method.start"))
     }
     return merge(dict(of.preset.settings), nest({key: _plain(value) for key, value in keep.items()}))
 

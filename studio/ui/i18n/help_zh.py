@@ -35,6 +35,7 @@ HELP = {
     "This many parts at a caption's beginning are neither shuffled nor dropped; a trigger put in front counts.": "标注开头的这么多个部分既不打乱也不丢弃；自动加在前面的触发词也计入。",
     "Share of the other parts of a caption that are left out each time; 0.05 to 0.2 is usual for lists of tags.": "每次略去标注其余部分的比例；标签列表通常 0.05 到 0.2。",
     "What stands between the parts of a caption, such as a comma, or a full stop to shuffle whole sentences.": "标注各部分之间的分隔符，例如逗号；用句号则以整句为单位打乱。",
+    "A finished file of the same kind to go on from, ours or another program's; empty begins anew.": "从同类的成品文件继续训练，本工具或其他程序的均可；留空则从头开始。",
     "Choose anew each time: one of `{red|blue}`, and one line where a caption has several.": "每次重新选择：`{red|blue}` 中取其一；标注有多行时取其中一行。",
     "Sentences around the trigger: `off`, `subject` or `style` as Textual Inversion has, or a file with one a line. In a line [name] stands for trigger and class word, [filewords] for the caption, as in AUTOMATIC1111's templates.": "围绕触发词的句子：off、subject 或 style（与文本反转相同），或每行一句的文件。句中 [name] 代表触发词和类别词，[filewords] 代表标注，与 AUTOMATIC1111 的模板相同。",
     "Put the sentences around every picture's caption, or use them only for pictures that have no caption.": "对所有图片的标注使用模板，或只对没有标注的图片使用。",

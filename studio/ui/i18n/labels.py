@@ -21,6 +21,7 @@ TITLES: dict[str, tuple[str, str]] = {
     "data.template": ("Templates", "模板"),
     "data.template_for": ("Templates for", "模板用于"),
     "data.masks": ("Masks", "蒙版"),
+    "method.start": ("Go on from file", "从文件继续"),
     "method.rank": ("Rank", "秩"),
     "method.alpha": ("Alpha", "Alpha"),
     "method.constraint": ("Constraint", "约束"),

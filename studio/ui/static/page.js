@@ -11,9 +11,11 @@
       const at = document.querySelector(`${bar} button[data-tab-id=${name}]`) || more[names.indexOf(name) - shown];
       if (at) at.click();
     },
-    view(tab, name, tries = 0) {  // a tab's views are there once it was opened
+    view(tab, name, tries = 0) {  // a tab's views are there some time after it was opened, and heed clicks later still
       const at = document.querySelector(`#${tab}_views button[data-tab-id=${name}]`);
-      if (at) at.click(); else if (tries < 40) setTimeout(() => window.crucible.view(tab, name, tries + 1), 50);
+      if (at?.getAttribute('aria-selected') === 'true') return;
+      if (at) at.click();
+      if (tries < 200) setTimeout(() => window.crucible.view(tab, name, tries + 1), 100);
     },
     language(lang) { keep('crucible_lang', lang); location.reload(); },
     theme(name) { keep('crucible_theme', name); location.reload(); },

@@ -12,7 +12,7 @@ import gradio as gr
 from studio.errors import ModelError
 from studio.formats.shelf import FILES
 from studio.trash import Trash
-from studio.ui import stocklist, trial
+from studio.ui import further, stocklist, trial
 from studio.ui.desk import CHECKPOINTS, MODELS, Desk
 from studio.ui.i18n import t, tr
 from studio.ui.markup import disk_use, size
@@ -176,26 +176,10 @@ class _Room:
         self.tasks.start(trial.EXPORT, item.files[0].path.stem, job)
 
     def _continue(self, item: Item, place: dict[str, Any], lang: str) -> None:
-        from studio.methods import method
-
-        cls = method(item.method)
-        if "start" not in cls.Options.model_fields:
-            raise ModelError(f"{cls.title} goes on from no file; leave method.start empty.")
-        file = next((file.path for file in item.files if file.path.is_file()), item.files[0].path)
-        draft = self.desk.drafts.read()
-        values: dict[str, Any] = {"picked": (item.method,)}
-        if item.run is not None:
-            spec = self.desk.watch.spec(item.run.store)
-            data = spec.get("data", {})
-            values |= {"folder": data.get("folder", draft.folder), "trigger": data.get("trigger", draft.trigger)}
-            values |= {"class_word": data.get("class_word", draft.class_word), "base": item.base or draft.base}
-        over = {**draft.over, item.method: {**draft.over.get(item.method, {}), "method.start": str(file)}}
-        self.desk.drafts.change(**values, over=over)
-        place["toast"] = {
-            "text": t("lib_continued", lang, name=file.stem),
-            "name": file.stem,
-            "go": f"{time.time_ns():x}",
-        }
+        file = further.go_on(self.desk, item)
+        text = t("lib_continued", lang, name=file.stem)
+        gr.Info(text, title="Crucible")  # seen on the tab that it leads to
+        place["toast"] = {"text": text, "name": file.stem, "go": f"{time.time_ns():x}"}
 
     def _delete(self, item: Item, place: dict[str, Any], lang: str) -> None:
         title = tr(self.desk.looks.of(item.method).title, lang)

@@ -21,11 +21,13 @@ ZH = {
     "There is another '{name}' now; throw that one away first.": "现在已有另一个“{name}”；先丢弃那一个。",
     "There is no experiment in hand; look again.": "当前没有实验；重新查看。",
     "There is no experiment '{name}'.": "没有实验“{name}”。",
+    "'{name}' has no single file to go on from; write one again.": "“{name}”没有可供继续训练的单个文件；先重新导出。",
     "Other pictures are being worked on; wait for that, or cancel it.": "正在处理其他图片；等待，或取消它。",
     "Captions are being found already; wait for them, or cancel it.": "正在生成标注；等待，或取消它。",
     "A captioner is being downloaded already; wait for it, or cancel it.": "正在下载标注器；等待，或取消它。",
     "Every picture would be held back; leave some to train on.": "这样会留出所有图片；留一些用于训练。",
     "No folder is named; write where the copies shall go.": "没有指定文件夹；写下副本的位置。",
+    "The mask did not arrive whole; save it again.": "蒙版未完整送达；请再保存一次。",
     "Nothing is painted; paint over what shall be learnt, then save.": "没有涂抹；先涂抹要学习的部分，再保存。",
     "Something in the form cannot be; mend what is marked red first.": "表单中有不合法的值；先修正标红之处。",
     "{title} cannot train this base model; choose another method or base.": (
