@@ -84,7 +84,7 @@ def diversity(of: Evidence) -> Value:
         raise Unmeasurable("One picture has nothing to differ from; add seeds or prompts.")
     places = [[i for i, prompt in enumerate(typed) if prompt == one] for one in dict.fromkeys(typed)]
     if len(places[0]) < 2:
-        return Value(apart(rows), "Across prompts, for each was drawn with one seed.")
+        return Value(apart(rows), "Variety is taken across prompts, for each was drawn with one seed.")
     return Value(sum(apart(rows[found]) for found in places) / len(places))
 
 

@@ -96,7 +96,7 @@ def test_variety_is_of_prompts_where_each_has_one_seed(shades: Path, engine: Eng
     )
     list(experiment.run(store, None, eye=ColourEye()))
     cell = table.build(store).rows[1].cells["diversity"]
-    assert cell.value == pytest.approx(0, abs=1e-6) and cell.reason.startswith("Across prompts")
+    assert cell.value == pytest.approx(0, abs=1e-6) and cell.reason.startswith("Variety is taken across prompts")
 
 
 def test_what_the_class_takes_from_the_subject_is_drift(store: ExperimentStore) -> None:

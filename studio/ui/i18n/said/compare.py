@@ -132,7 +132,9 @@ ZH = {
     ),
     "Prompts are read by the {name}.": "提示词由 {name} 读取。",
     "One picture has nothing to differ from; add seeds or prompts.": "只有一张图片，无从比较差异；增加种子或提示词。",
-    "Across prompts, for each was drawn with one seed.": "按提示词之间比较，因为每个提示词只用了一个种子。",
+    "Variety is taken across prompts, for each was drawn with one seed.": (
+        "多样性按提示词之间比较，因为每个提示词只用了一个种子。"
+    ),
     "A held-out picture is also trained on, so copies cannot be told; hold out others.": (
         "有一张留出图片也用于训练，因此无法识别照抄；换其他图片留出。"
     ),
