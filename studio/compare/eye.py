@@ -12,7 +12,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from studio import starter
-from studio.data.image import pixels
+from studio.data.pixels import pixels
 from studio.errors import ModelError
 
 BATCH = 32

@@ -16,9 +16,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from studio.data.buckets import Fit, fit, size_of
-from studio.data.image import Unreadable, cells, hides_all, open_mask, open_picture, pixels
+from studio.data.image import Unreadable, hides_all, open_mask, open_picture
 from studio.data.ledger import Facts, Ledger
 from studio.data.names import listed
+from studio.data.pixels import cells, pixels
 from studio.data.scan import Example
 from studio.data.setting import DataSpec
 from studio.errors import DataError

@@ -1,4 +1,7 @@
-"""The only file that decodes a picture and brings it to the pixels that are trained."""
+"""The only file that decodes a picture: whatever its kind, upright, in sRGB, and cut to the part that is trained.
+
+It brings in no torch, so that the page can show pictures before anything is trained.
+"""
 
 import contextlib
 import io
@@ -10,9 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 from PIL import ExifTags, Image, ImageCms, ImageColor, ImageOps
-from torch import Tensor
 
 from studio.data.buckets import CENTRE, Box, Focus, cover
 from studio.data.names import shown
@@ -199,24 +200,6 @@ def _transformed(picture: Image.Image, profile: Any) -> Image.Image | None:
 def cropped(picture: Image.Image, size: tuple[int, int], focus: Focus = CENTRE) -> Image.Image:
     """The part of ``picture`` around ``focus`` that has the shape of ``size`` (width, height), brought to that size."""
     return picture.crop(cover(*picture.size, size, focus)).resize(size, Image.Resampling.LANCZOS)
-
-
-def pixels(picture: Image.Image, size: tuple[int, int], flip: bool = False, focus: Focus = CENTRE) -> Tensor:
-    """`cropped`, mirrored where told, as (3, height, width) float32 in -1..1."""
-    part = cropped(picture, size, focus)
-    if flip:
-        part = ImageOps.mirror(part)
-    return torch.from_numpy(np.array(part, dtype=np.float32)).permute(2, 0, 1) / 127.5 - 1
-
-
-def cells(mask: Image.Image, picture: tuple[int, int], box: Box, grid: tuple[int, int]) -> Tensor:
-    """The share of each latent cell that ``mask`` covers, (1, 1, h, w) float32 in 0..1.
-
-    ``picture`` is the (width, height) of the picture that it belongs to, ``box`` the part of that which is trained,
-    ``grid`` the (h, w) of its latent.
-    """
-    part = cropped_mask(mask, picture, box, (grid[1], grid[0]))
-    return torch.from_numpy(np.array(part, dtype=np.float32))[None, None] / 255
 
 
 def cropped_mask(mask: Image.Image, picture: tuple[int, int], box: Box, size: tuple[int, int]) -> Image.Image:

@@ -4,16 +4,15 @@ import contextlib
 import hashlib
 import io
 import os
-import struct
 import threading
-import zlib
 from pathlib import Path
 from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import FileResponse
-from PIL import Image, ImageOps
+from PIL import Image
 
+from studio.data.image import Unreadable, opened, upright
 from studio.data.scan import ENDINGS
 
 SAMPLE_TYPES = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
@@ -24,13 +23,6 @@ SIZES = (160, 512)
 THUMBNAILS = ".thumbnails"  # in outputs; hidden, so no experiment can have the name
 KEEP = {"cache-control": "private, max-age=31536000, immutable", "x-content-type-options": "nosniff"}
 FRESH = {"cache-control": "no-cache", "x-content-type-options": "nosniff"}
-MOST_PIXELS = 89_478_485  # as for training
-FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "TIFF", "GIF")
-BROKEN = (
-    OSError, ValueError, TypeError, SyntaxError, NotImplementedError, EOFError, IndexError, KeyError, OverflowError,
-    MemoryError, struct.error, zlib.error, Image.DecompressionBombError,
-)  # fmt: skip
-"""What Pillow's decoders raise of damaged files; the same as for training, which torch would come with."""
 
 
 class Shelf:
@@ -159,14 +151,12 @@ def kept(place: Path, path: Path, side: int) -> bytes:
 def thumbnail(path: Path, side: int) -> bytes:
     """A picture of any kind as a small WebP, turned upright; one that cannot be read is a 415."""
     try:
-        with Image.open(path, formats=FORMATS) as opened:
-            if opened.width * opened.height > MOST_PIXELS:
-                raise HTTPException(415)
-            opened.draft("RGB", (side, side))
-            upright = ImageOps.exif_transpose(opened).convert("RGBA" if "A" in opened.getbands() else "RGB")
-    except BROKEN as error:
+        with opened(path) as raw:
+            raw.draft("RGB", (side, side))  # a JPEG is decoded at half its size, or less, where that is enough
+            picture = upright(raw).convert("RGBA" if "A" in raw.getbands() else "RGB")
+    except Unreadable as error:
         raise HTTPException(415) from error
-    upright.thumbnail((side, side), Image.Resampling.LANCZOS)
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     data = io.BytesIO()
-    upright.save(data, "WEBP", quality=88)
+    picture.save(data, "WEBP", quality=88)
     return data.getvalue()

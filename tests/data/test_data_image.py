@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from studio.data.image import open_picture, pixels
+from studio.data.image import open_picture
+from studio.data.pixels import pixels
 from studio.errors import DataError
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)

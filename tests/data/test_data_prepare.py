@@ -14,9 +14,10 @@ from studio import starter
 from studio.data.cache import Cache, encode
 from studio.data.check import check
 from studio.data.crop import focuses, move_crop
-from studio.data.image import open_picture, pixels
+from studio.data.image import open_picture
 from studio.data.judge import Asked, Report, fit_of
 from studio.data.mask import load_mask, mask_path, removal_lacks, remove_background, save_mask
+from studio.data.pixels import pixels
 from studio.data.prepare import Prepared, prepare
 from studio.data.scan import dataset, scan
 from studio.data.setting import DataSpec
