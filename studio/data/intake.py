@@ -12,7 +12,7 @@ from typing import Final
 from studio.data.hidden import embedded
 from studio.data.listing import ENDINGS, FOREIGN, MASK, NOT_READ
 from studio.data.names import key, shown
-from studio.data.parcel import FAULTS, Item, Parcel, opened
+from studio.data.parcel import FAULTS, Item, Parcel, Sent, opened
 from studio.data.sidecar import CAPTION_ENDINGS, LARGEST, TABLES, parsed_table
 from studio.disk import DRAFT, guarded
 from studio.errors import DataError
@@ -49,12 +49,13 @@ class Taken:
         return sum(1 for name in self.taken.values() if PurePosixPath(name).suffix.lower() in ENDINGS)
 
 
-def take(sources: Sequence[Path], folder: Path, limit: int = LIMIT) -> Iterator[Progress | Taken]:
+def take(sources: Sequence[Path | Sent], folder: Path, limit: int = LIMIT) -> Iterator[Progress | Taken]:
     """Copy ``sources`` - files, folders, zips - into ``folder``, which is made; yields how far it is, and the result.
 
-    Nested names stay, a caption and a mask go with their picture, and what would take the place of something gets
-    another name. What a metadata.jsonl or metadata.csv says is written beside the pictures. Raises DataError when the
-    folder cannot be written or ``limit`` bytes would be exceeded, before anything is copied.
+    Of what a browser sent the names come with it. Nested names stay, a caption and a mask go with their picture, and
+    what would take the place of something gets another name. What a metadata.jsonl or metadata.csv says is written
+    beside the pictures. Raises DataError when the folder cannot be written or ``limit`` bytes would be exceeded, before
+    anything is copied.
     """
     if embedded(folder):
         raise DataError("The embedded example stays as it is; choose or name a folder of your own.")

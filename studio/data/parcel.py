@@ -32,9 +32,17 @@ class Item:
     open: Callable[[], IO[bytes]]
 
 
+@dataclass(frozen=True)
+class Sent:
+    """A file that a browser sent: where it lies now, and its ``name`` in what was dropped, folders before it."""
+
+    path: Path
+    name: str
+
+
 @dataclass
 class Parcel:
-    """The files of one source, and those that cannot be taken with the reason; ``loose`` is a single file."""
+    """The files of one source, and those that cannot be taken with the reason; ``loose`` is one file of several."""
 
     items: list[Item] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
@@ -42,8 +50,13 @@ class Parcel:
 
 
 @contextlib.contextmanager
-def opened(source: Path) -> Iterator[Parcel]:
+def opened(source: Path | Sent) -> Iterator[Parcel]:
     """The parcel behind ``source``; its items can be opened until the end. Raises DataError for no such thing."""
+    if isinstance(source, Sent):
+        if source.path.suffix.lower() != ".zip":
+            yield _of_sent(source)
+            return
+        source = source.path
     if source.is_dir():
         yield _of_folder(source)
     elif source.is_file() and source.suffix.lower() == ".zip":
@@ -74,6 +87,18 @@ def _of_folder(folder: Path) -> Parcel:
                 parcel.items.append(Item(name, entry.stat().st_size, _opener(path)))
     parcel.refused += [(path.relative_to(within).as_posix(), why) for path, why in left.left.items()]
     return parcel
+
+
+def _of_sent(source: Sent) -> Parcel:
+    """Of a dropped folder only the inside comes, unless it is named N_name, as in `_of_folder`."""
+    name = inside(source.name)
+    if name is None:
+        return Parcel(refused=[(source.name, _OUT)], loose=True)
+    if any(part.startswith(".") or part in JUNK for part in name.parts):
+        return Parcel(loose=True)
+    parts = name.parts
+    kept = parts if len(parts) < 2 or repeats_of([parts[0]]) > 1 else parts[1:]
+    return Parcel([Item(PurePosixPath(*kept), source.path.stat().st_size, _opener(source.path))], loose=True)
 
 
 def _opener(path: Path) -> Callable[[], IO[bytes]]:

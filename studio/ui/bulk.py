@@ -130,24 +130,42 @@ def _field(name: str, form: dict[str, Any], lang: str) -> str:
 
 
 def differences(
-    album: Album, found: Sequence[Change], shelf: str, lang: str, picks: frozenset[Path] | None = None
+    album: Album, found: Sequence[Change], shelf: str, lang: str, picks: frozenset[Path] | None = None, worded: str = ""
 ) -> str:
-    """Old and new, word by word, of the first pictures that change; with ``picks`` each can be left out."""
-    rows = "".join(_difference(album, one, shelf, picks, lang) for one in found[:ROWS])
+    """Old and new, word by word, of the first pictures that change.
+
+    With ``picks`` each can be left out, or reworded, as the one called ``worded`` is being.
+    """
+    rows = "".join(_difference(album, one, shelf, (picks, worded), lang) for one in found[:ROWS])
     more = f'<p class="faint">{word("ds_more_rows", lang, n=len(found) - ROWS)}</p>' if len(found) > ROWS else ""
     return f'<div class="diffs" tabindex="0">{rows}</div>{more}'
 
 
-def _difference(album: Album, one: Change, shelf: str, picks: frozenset[Path] | None, lang: str) -> str:
+def _difference(album: Album, one: Change, shelf: str, judged: tuple[frozenset[Path] | None, str], lang: str) -> str:
+    picks, worded = judged
     marks = {"same": "{}", "removed": "<del>{}</del>", "added": "<ins>{}</ins>"}
     text = "".join(marks[kind].format(esc(piece)) for kind, piece in edits.difference(one.old, one.new))
     name = album.name(one.picture)
     url = esc(picture_url(shelf, album.root, one.picture, 160))
     off = " off" if picks is not None and one.picture not in picks else ""
-    choice = "" if picks is None else _choice(name, not off, lang)
+    choice = "" if picks is None else _rewording(name, lang) + _choice(name, not off, lang)
+    said = f'<span dir="auto">{text or "∅"}</span>'
+    if picks is not None and name == worded:
+        said = (
+            f'<textarea rows="3" dir="auto" data-id="{esc(name)}" aria-label="{word("ds_reword", lang)}">'
+            f"{esc(one.new or '')}</textarea>"
+        )
     return (
         f'<div class="diff{off}"><img loading="lazy" src="{url}" alt=""><span class="grow">'
-        f'<small>{esc(readable(name))}</small><span dir="auto">{text or "∅"}</span></span>{choice}</div>'
+        f"<small>{esc(readable(name))}</small>{said}</span>{choice}</div>"
+    )
+
+
+def _rewording(name: str, lang: str) -> str:
+    label = word("ds_reword", lang)
+    return (
+        f'<button type="button" class="bt small icon" data-act="reword" data-id="{esc(name)}" aria-label="{label}" '
+        f'title="{label}">✎</button>'
     )
 
 

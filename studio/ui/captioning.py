@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +31,8 @@ class Round:
     ended: Any = None
     error: str = ""
     off: set[Path] = field(default_factory=set)
+    worded: int = 0
+    """How often a proposal was put in other words."""
     batch: Any = None
     wish: Any = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -89,7 +91,7 @@ class Captioning:
         with self._lock:
             now = self._rounds.get(root)
         fetching = self.fetching
-        told = (id(now), now.state, now.done, len(now.found), len(now.unread), len(now.off)) if now else ()
+        told = (id(now), now.state, now.done, len(now.found), len(now.unread), len(now.off), now.worded) if now else ()
         return (*told, *((fetching.state, fetching.done) if fetching else ()))
 
     def start(self, root: Path, wish: Any, options: Mapping[str, Any]) -> Round:
@@ -126,6 +128,19 @@ class Captioning:
         action = accept(root, now.chosen, what=what)
         self._forget(root)
         return action
+
+    def reword(self, root: Path, path: Path, text: str) -> None:
+        """Propose ``text`` for a picture in place of what was found; kept as that is. Raises StoreError."""
+        from studio.engine.proposals import Draft
+
+        now = self.round(root)
+        at = next((number for number, one in enumerate(now.found) if one.path == path), None) if now else None
+        if now is None or at is None or not text.strip() or text.strip() == now.found[at].new:
+            return
+        now.found[at] = replace(now.found[at], new=text.strip())
+        now.worded += 1
+        if (root / ".crucible" / "proposed.jsonl").is_file():  # of what cannot be written nothing is kept
+            Draft(root).add([now.found[at]])
 
     def drop(self, root: Path) -> None:
         """Forget what was proposed."""

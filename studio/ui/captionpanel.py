@@ -27,7 +27,7 @@ def drawn(album: Album, place: Place, by: Captioning, spec: DataSpec, lang: str,
     if now and now.busy:
         return f'<div class="tool">{head}{_working(now, lang)}</div>'
     if now and now.found:
-        return f'<div class="tool">{head}{_proposed(now, album, lang)}</div>{_listed(now, album, shelf, lang)}'
+        return f'<div class="tool">{head}{_proposed(now, album, lang)}</div>{_listed(now, album, place, shelf, lang)}'
     return f'<div class="tool" data-form>{head}{_ended(now, lang)}{_form(album, place, by, spec, lang)}</div>'
 
 
@@ -57,10 +57,10 @@ def _proposed(now: Round, album: Album, lang: str) -> str:
     )
 
 
-def _listed(now: Round, album: Album, shelf: str, lang: str) -> str:
+def _listed(now: Round, album: Album, place: Place, shelf: str, lang: str) -> str:
     found = [Change(one.path, one.old, one.new) for one in now.found]
     picks = frozenset(one.path for one in now.chosen)
-    return differences(album, found, shelf, lang, picks)
+    return differences(album, found, shelf, lang, picks, str(place.form.get("reword", "")))
 
 
 def _unread(now: Round, lang: str) -> str:
@@ -110,8 +110,9 @@ def _ready(picked: Any, by: Captioning, lang: str) -> str:
 
 def _coming(now: Fetching, lang: str) -> str:
     share = 100 * now.done / max(1, now.total)
+    said = f"{size(now.done)} / {size(now.total)}" if now.total else t("working_out", lang)
     return (
-        f'<div class="ln work"><span class="mute">{esc(size(now.done))} / {esc(size(now.total))}</span>'
+        f'<div class="ln work"><span class="mute">{esc(said)}</span>'
         f'<div class="track grow" role="progressbar" aria-valuenow="{share:.0f}">'
         f'<i style="width:{share:.1f}%"></i></div>'
         f"{button('fetch_cancel', t('ds_cancel', lang), 'small')}</div>"

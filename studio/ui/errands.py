@@ -7,7 +7,7 @@ from typing import Any, Final
 from studio.data.listing import ENDINGS, JUNK
 from studio.data.names import listed, natural
 from studio.data.names import shown as readable
-from studio.ui import inputs
+from studio.ui import inputs, painter
 from studio.ui.album import Album
 from studio.ui.i18n import t, tr
 from studio.ui.jobs import Job
@@ -127,8 +127,8 @@ def prepare(album: Album, outputs: Path, form: dict[str, Any], lang: str) -> str
     return _tool(t("ds_prepare_title", lang), body, lang)
 
 
-def mask(album: Album, path: Path, lang: str) -> str:
-    """What stands above the picture that is painted on."""
+def mask(album: Album, path: Path, shelf: str, lang: str) -> str:
+    """The picture that is painted on, and what else can be done for its mask."""
     from studio.data.mask import removal_lacks
 
     lacking = removal_lacks()
@@ -145,4 +145,4 @@ def mask(album: Album, path: Path, lang: str) -> str:
     body = (
         f'<p class="mute">{word("ds_mask_how", lang, name=readable(path.name))}</p>{many}<div class="ln">{remove}</div>'
     )
-    return _tool(t("ds_mask_title", lang), body, lang)
+    return _tool(t("ds_mask_title", lang), body, lang) + painter.drawn(album, path, shelf, lang)

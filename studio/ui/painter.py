@@ -1,73 +1,98 @@
-"""The only file that lets a mask be painted on a picture: what is white in it is learnt."""
+"""The only file that lets a mask be painted on a picture: what is painted is learnt, and becomes white in its mask."""
 
-from dataclasses import dataclass
+import base64
+import io
+from pathlib import Path
 from typing import Any, Final
-
-import gradio as gr
-import numpy as np
 
 from studio.errors import DataError
 from studio.ui.album import Album
-from studio.ui.places import Place
+from studio.ui.i18n import t, tr
+from studio.ui.markup import esc, notice, word
+from studio.ui.media import picture_url
 
 SIDE: Final = 512  # pixels of the longer side that is painted on; a mask may be smaller than its picture
-INK: Final = (76, 194, 201, 150)
+INK: Final = (76, 194, 201)
+ADDRESS: Final = "data:image/png;base64,"
 
 
-@dataclass(frozen=True)
-class Painter:
-    """The column that is shown, the picture to paint on, the button."""
-
-    column: gr.Column
-    editor: gr.ImageEditor
-    save: gr.Button
-
-
-def build(label: Any) -> Painter:
-    """Lay it out, hidden."""
-    with gr.Column(visible=False, elem_id="dataset_painter") as column:
-        editor = gr.ImageEditor(
-            type="numpy", image_mode="RGBA", label=label("ds_mask_title"), sources=(), transforms=(), layers=False,
-            brush=gr.Brush(colors=["rgba(76, 194, 201, 0.6)"], default_size=40, color_mode="fixed"), interactive=True,
-            elem_id="dataset_paint", show_label=False, height=380,
-        )  # fmt: skip
-        save = gr.Button(label("ds_mask_save"), variant="primary", elem_id="dataset_mask_save")
-    return Painter(column, editor, save)
-
-
-def shown(album: Album, place: Place) -> tuple[Any, Any]:
-    """The column, and the picture with the mask that it has."""
-    from studio.data.image import open_picture  # here, as they bring in torch
-    from studio.data.mask import load_mask
-
-    path = place.picked(album)
-    if path is None or not album.own:
-        return gr.update(visible=False), gr.skip()
+def drawn(album: Album, path: Path, shelf: str, lang: str) -> str:
+    """The picture under a canvas with the mask that it has, and the brushes."""
+    verdict = album.verdict(path)
+    if verdict is None or not verdict.width or not album.own:
+        return f'<p class="mute">{word("ds_no_picture", lang)}</p>'
+    wide, high = sides(verdict.width, verdict.height)
+    ink, wrong = "", ""
     try:
-        picture = open_picture(path)
-        old = load_mask(path)
-    except DataError:
-        return gr.update(visible=False), gr.skip()
-    picture.thumbnail((SIDE, SIDE))
-    wide, high = picture.size
-    ink = np.zeros((high, wide, 4), np.uint8)
-    if old is not None:
-        rows = np.linspace(0, old.shape[0] - 1, high).round().astype(int)
-        columns = np.linspace(0, old.shape[1] - 1, wide).round().astype(int)
-        ink[old[rows][:, columns] > 127] = INK
-    ground = np.dstack([np.asarray(picture), np.full((high, wide), 255, np.uint8)])
-    return gr.update(visible=True), {"background": ground, "layers": [ink], "composite": None}
+        ink = _ink(path, (wide, high))
+    except DataError as error:
+        wrong = notice("warn", tr(str(error), lang))
+    size = (
+        f'<label class="ln">{word("ds_brush_size", lang)} <input type="range" data-paint="size" min="2" '
+        f'max="{max(wide, high) // 2}" value="{max(wide, high) // 8}"></label>'
+    )
+    tools = (
+        f"{_tool('brush', 'ds_brush', lang)}{_tool('eraser', 'ds_eraser', lang)}{size}"
+        f"{_tool('back', 'ds_paint_back', lang)}{_tool('clear', 'ds_paint_clear', lang)}"
+    )
+    url = esc(picture_url(shelf, album.root, path, SIDE))
+    return (
+        f'{wrong}<div class="paint"><div class="ln">{tools}</div>'
+        f'<div class="easel" style="--a:{wide / high:.4f}"><img src="{url}" alt="" draggable="false">'
+        f'<canvas id="dataset_paint" width="{wide}" height="{high}" data-of="{esc(album.name(path))}" '
+        f'data-ink="{ink}" role="img" aria-label="{word("ds_mask_title", lang)}"></canvas><i class="ring"></i></div>'
+        f'<button type="button" class="bt primary" data-paint="save" id="dataset_mask_save">'
+        f"{esc(t('ds_mask_save', lang))}</button></div>"
+    )
 
 
-def keep(album: Album, place: Place, painted: Any) -> None:
-    """Save what was painted as the picture's mask; raises DataError where nothing was."""
+def _tool(name: str, text: str, lang: str) -> str:
+    return f'<button type="button" class="bt small" data-paint="{name}">{word(text, lang)}</button>'
+
+
+def sides(width: int, height: int) -> tuple[int, int]:
+    """Width and height in pixels of the mask of a picture that has ``width`` x ``height``."""
+    shrink = min(1.0, SIDE / max(width, height))
+    return max(1, round(width * shrink)), max(1, round(height * shrink))
+
+
+def _ink(path: Path, size: tuple[int, int]) -> str:
+    """The mask that a picture has, as a picture to go on painting on; "" where it has none. Raises DataError."""
+    from PIL import Image
+
+    from studio.data.mask import load_mask  # here, as it brings in torch
+
+    old = load_mask(path)
+    if old is None:
+        return ""
+    kept = Image.fromarray(old).resize(size).point(lambda grey: 255 if grey > 127 else 0)
+    ink = Image.new("RGBA", size, (*INK, 0))
+    ink.putalpha(kept)
+    data = io.BytesIO()
+    ink.save(data, "PNG")
+    return ADDRESS + base64.b64encode(data.getvalue()).decode()
+
+
+def keep(path: Path, painted: object) -> None:
+    """Save what was painted, the canvas as a PNG's data address, as the picture's mask; raises DataError."""
     from studio.data.mask import save_mask
 
-    path = place.picked(album)
-    layers = (painted or {}).get("layers") or []
-    if path is None or not layers:
-        raise DataError("Nothing is painted; paint over what shall be learnt, then save.")
-    ink = np.max(np.stack([layer[..., 3] for layer in layers]), axis=0)
+    ink = _alpha(str(painted))
     if not ink.any():
         raise DataError("Nothing is painted; paint over what shall be learnt, then save.")
-    save_mask(path, ink > 32)
+    save_mask(path, ink)
+
+
+def _alpha(address: str) -> Any:
+    """Where there is paint, (height, width) of bool; raises DataError for what no canvas sends."""
+    import numpy as np
+    from PIL import Image
+
+    try:
+        data = base64.b64decode(address.removeprefix(ADDRESS), validate=True)
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as canvas:
+            if max(canvas.size) > SIDE or canvas.mode != "RGBA":
+                raise ValueError
+            return np.asarray(canvas.getchannel("A")) > 127
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DataError("The mask did not arrive whole; save it again.") from error

@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-import gradio as gr
-
-from studio.ui import bulk, captionpanel, errands, painter, pictures, stage
+from studio.ui import bulk, captionpanel, errands, pictures, stage
 from studio.ui.album import Album
 from studio.ui.desk import Desk
 from studio.ui.markup import word
@@ -24,11 +22,10 @@ class Panes:
         """The panes, in the order of ``shown``."""
         words = f'<h2 class="h">{word("words", lang)}<small>{word("words_small", lang)}</small></h2>'
         going = errands.job(self.acts.jobs.now, lang)
-        hidden = (gr.update(visible=False), gr.skip())
         if album is None:
             tool = errands.choose(str(place.form.get("at", "")), lang) if place.tool == "choose" else ""
             pick = f'<div class="nil">{word("pick_a_picture", lang)}</div>'
-            return pictures.following(None, lang), going, pictures.nothing(error, lang), "", tool, pick, words, *hidden
+            return pictures.following(None, lang), going, pictures.nothing(error, lang), "", tool, pick, words
         shelf = self.desk.shelf.put(album.root)
         spec = self.acts.albums.spec(album.folder)
         steps = pictures.reckoned(album, lang)
@@ -40,17 +37,7 @@ class Panes:
             self._tool(album, place, shelf, lang),
             stage.drawn(album, place, shelf, spec, lang),
             words,
-            *(self._painter(album, place) if place.tool == "mask" else hidden),
         )
-
-    def _painter(self, album: Album, place: Place) -> tuple[Any, Any]:
-        """The picture to paint on, once: what is painted stays until another one is looked at."""
-        path = place.picked(album)
-        name = album.name(path) if path else ""
-        if place.form.get("of") == name:
-            return gr.update(visible=True), gr.skip()
-        place.form["of"] = name
-        return painter.shown(album, place)
 
     def _tool(self, album: Album, place: Place, shelf: str, lang: str) -> str:
         """What is open beside the picture."""
@@ -61,6 +48,6 @@ class Panes:
             "caption": lambda: captionpanel.drawn(album, place, self.acts.captioning, spec, lang, shelf),
             "prepare": lambda: errands.prepare(album, self.desk.outputs, place.form, lang),
             "choose": lambda: errands.choose(str(place.form.get("at") or album.root.parent), lang),
-            "mask": lambda: errands.mask(album, picked, lang) if picked else "",
+            "mask": lambda: errands.mask(album, picked, shelf, lang) if picked else "",
         }
         return tools[place.tool]() if place.tool in tools else ""

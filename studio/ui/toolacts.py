@@ -1,15 +1,18 @@
 """The only file that does what the tools of the Dataset tab ask for: many captions, captioners, copies, masks."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
+
 from studio.data import edits
+from studio.data.parcel import Sent
 from studio.errors import CrucibleError, DataError
 from studio.events import Progress
 from studio.store import safe_name
-from studio.ui import bulk, captionpanel
+from studio.ui import bulk, captionpanel, painter
 from studio.ui.acts import Acts, Said
 from studio.ui.album import Album
 from studio.ui.i18n import t
@@ -88,6 +91,16 @@ class ToolActs(Acts):
         if now and path:
             now.off ^= {path}
 
+    def on_reword(self, album: Album, place: Place, said: Said, lang: str) -> None:
+        place.form = {**place.form, "reword": said["id"]}
+
+    def on_reworded(self, album: Album, place: Place, said: Said, lang: str) -> None:
+        path = album.path(str(said["id"]))
+        if path:
+            self.captioning.reword(album.root, path, str(said.get("value", "")))
+        if place.form.get("reword") == said["id"]:
+            place.form = {**place.form, "reword": ""}
+
     def on_fetch(self, album: Album, place: Place, said: Said, lang: str) -> None:
         self.captioning.fetch(said["id"])
 
@@ -99,7 +112,7 @@ class ToolActs(Acts):
     def on_copy_to_edit(self, album: Album, place: Place, said: Said, lang: str) -> str:
         return self.bring([album.root], free_folder(self.desk.outputs / UPLOADS, Path(album.folder).name))
 
-    def bring(self, sources: list[Path], target: Path) -> str:
+    def bring(self, sources: Sequence[Path | Sent], target: Path) -> str:
         """Take files, folders and zips into ``target``, and wait for it; returns what to open.
 
         A page that is loaded again meanwhile does not end it. Raises CrucibleError.
@@ -109,6 +122,7 @@ class ToolActs(Acts):
         def after(result: Any) -> None:
             if result and result.pictures:
                 with contextlib.suppress(CrucibleError):
+                    self.albums.recalled(str(target))
                     self.albums.check(self.albums.of(str(target), anew=True))
                     self.desk.drafts.change(folder=str(target))
 
@@ -159,6 +173,14 @@ class ToolActs(Acts):
         """Masks came or went: they count from now on."""
         fresh = self.albums.of(album.folder, anew=True)
         self.albums.set(fresh, "masks", "file" if fresh.found.masks else "off")
+
+    def on_mask_save(self, album: Album, place: Place, said: Said, lang: str) -> None:
+        path = album.path(str(said.get("id", "")))
+        if path in album.captions:
+            painter.keep(path, said.get("mask"))
+            self.masked(album)
+            gr.Info(t("ds_mask_kept", lang), title="Crucible")
+        place.close()
 
     def on_mask_off(self, album: Album, place: Place, said: Said, lang: str) -> None:
         path = place.picked(album)

@@ -7,7 +7,7 @@ import pytest
 
 from studio import starter
 from studio.data.intake import Taken, take
-from studio.data.parcel import inside
+from studio.data.parcel import Sent, inside
 from studio.data.scan import scan
 from studio.errors import DataError
 from tests.data.nasty import png
@@ -30,7 +30,7 @@ def packed(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
-def taken(folder: Path, *sources: Path, limit: int = 2**20) -> Taken:
+def taken(folder: Path, *sources: Path | Sent, limit: int = 2**20) -> Taken:
     *_, last = take(sources, folder, limit)
     assert isinstance(last, Taken)
     return last
@@ -59,6 +59,16 @@ def test_nested_names_captions_and_masks_come_along(tmp_path: Path) -> None:
     source = put(tmp_path / "3_dog", **{"a.png": ONE})
     assert taken(tmp_path / "other", source).taken == {"3_dog/a.png": "3_dog/a.png"}
     assert taken(tmp_path / "third", tmp_path / "set").pictures == 3
+
+
+def test_what_a_browser_sends_keeps_the_names_that_it_had(tmp_path: Path) -> None:
+    sent = put(tmp_path / "sent", a=ONE, b=b"one", c=TWO)
+    names = {"a": "set/3_狗/一.png", "b": "set/3_狗/一.txt", "c": "5_cat/x.png"}
+    brought = [Sent(sent / file, name) for file, name in names.items()]
+    hidden = [Sent(sent / "a", "set/__MACOSX/._x.png"), Sent(sent / "a", "../out.png")]
+    result = taken(tmp_path / "set", *brought, *hidden)
+    assert tree(tmp_path / "set") == {"3_狗/一.png": ONE, "3_狗/一.txt": b"one", "5_cat/x.png": TWO}
+    assert [(one.name, one.reason) for one in result.refused] == [("../out.png", "Its name leads out of the folder.")]
 
 
 def test_nothing_is_written_over_and_a_caption_goes_with_its_picture(tmp_path: Path) -> None:

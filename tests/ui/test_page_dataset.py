@@ -135,7 +135,7 @@ def test_what_will_not_be_used_is_accepted(visitor: Visitor, server: Server, pho
     page = visitor.open()
     open_folder(page, photos)
     page.click("#dataset_tags [data-act=check_again]")
-    page.wait_for_selector("#dataset_head .unused >> text=1 images will not be used", timeout=LONG)
+    page.wait_for_selector("#dataset_head .unused >> text=1 picture will not be used", timeout=LONG)
     page.click("#dataset_head .unused [data-act=verdict]")
     page.wait_for_function("() => document.querySelectorAll('#dataset_thumbs .thumb').length === 1")
     page.click("#dataset_head [data-act=accept]")

@@ -28,12 +28,20 @@ element.addEventListener('input', (event) => {
   clearTimeout(at.waiting);
   at.waiting = setTimeout(() => (find ? say(find, at, { value: at.value }) : say('typed', at)), find ? 200 : 350);
 });
+element.addEventListener('focusout', (event) => {  // a proposal was put in other words
+    if (event.target.matches('.diff textarea')) say('reworded', event.target, { value: event.target.value });
+});
 element.addEventListener('keydown', (event) => {
   const at = event.target;
   if (event.isComposing) return;
   if (event.key === 'Enter' && at.dataset.enter) {
     event.preventDefault(); say(at.dataset.enter, at);
     if (at.dataset.enter === 'chip_on') at.value = '';
+  }
+  if (at.matches('.diff textarea') && (event.key === 'Enter' || event.key === 'Escape')) {
+    event.preventDefault();
+    if (event.key === 'Escape') at.value = at.defaultValue;
+    at.blur();
   }
   const ways = { ArrowLeft: 'left', ArrowRight: 'right', ArrowUp: 'up', ArrowDown: 'down' };
   if (at.matches('.crop') && ways[event.key] && !event.altKey) { event.preventDefault(); say('nudge', at, { id: ways[event.key] }); }
@@ -87,19 +95,23 @@ if (element.closest('#dataset_stage')) {
     crop.addEventListener('pointercancel', end, { once: true });
   });
 } else {
+  let wording = null;
   new MutationObserver(() => {  // what a visitor touched no longer follows its attribute by itself
     for (const box of element.querySelectorAll('input[type=checkbox], input[type=radio]')) box.checked = box.hasAttribute('checked');
     for (const list of element.querySelectorAll('select')) {
       const chosen = list.querySelector('option[selected]');
       if (chosen) list.value = chosen.value;
     }
+    const worded = element.querySelector('.diff textarea');
+    if (worded && worded.dataset.id !== wording) { worded.value = worded.defaultValue; worded.focus(); }
+    wording = worded && worded.dataset.id;
   }).observe(element, { subtree: true, childList: true, attributes: true, characterData: true });
 }
 
-if (element.closest('#dataset_thumbs')) {  // pictures, a folder or a zip are dropped anywhere on the left
+if (element.closest('#dataset_thumbs')) {  // pictures, a folder or a zip are dropped anywhere on the tab
   const zone = element.closest('#dataset_left');
   const inside = async (entry) => {
-    if (entry.isFile) return [await new Promise((good, bad) => entry.file(good, bad))];
+    if (entry.isFile) return [[await new Promise((good, bad) => entry.file(good, bad)), entry.fullPath.replace(/^\//, '')]];
     const reader = entry.createReader(), found = [];
     for (;;) {
       const some = await new Promise((good, bad) => reader.readEntries(good, bad));
@@ -107,21 +119,22 @@ if (element.closest('#dataset_thumbs')) {  // pictures, a folder or a zip are dr
       for (const one of some) found.push(...await inside(one));
     }
   };
-  zone.addEventListener('dragover', (event) => {
-    if (![...event.dataTransfer.types].includes('Files')) return;
+  document.addEventListener('dragover', (event) => {
+    if (!zone.offsetParent || ![...event.dataTransfer.types].includes('Files')) return;
     event.preventDefault(); zone.classList.add('over');
   });
-  zone.addEventListener('dragleave', (event) => { if (!zone.contains(event.relatedTarget)) zone.classList.remove('over'); });
-  zone.addEventListener('drop', async (event) => {
-    if (![...event.dataTransfer.types].includes('Files')) return;
-    event.preventDefault(); event.stopPropagation(); zone.classList.remove('over');
+  document.addEventListener('dragleave', (event) => { if (!event.relatedTarget) zone.classList.remove('over'); });
+  document.addEventListener('drop', async (event) => {
+    if (!zone.offsetParent || event.defaultPrevented || ![...event.dataTransfer.types].includes('Files')) return;
+    event.preventDefault(); zone.classList.remove('over');
+    const loose = [...event.dataTransfer.files].map((one) => [one, one.name]);
     const entries = [...event.dataTransfer.items].map((one) => one.webkitGetAsEntry && one.webkitGetAsEntry()).filter(Boolean);
-    const files = entries.length ? (await Promise.all(entries.map(inside))).flat() : [...event.dataTransfer.files];
+    const files = entries.length ? (await Promise.all(entries.map(inside))).flat() : loose;
     zone.classList.add('busy');
     try {
-      const paths = [];
-      for (const file of files.filter((one) => !one.name.startsWith('.'))) paths.push((await upload(file)).path);
-      trigger('upload', { files: paths });
+      const sent = [];
+      for (const [file, name] of files.filter(([one]) => !one.name.startsWith('.'))) sent.push({ path: (await upload(file)).path, name });
+      trigger('upload', { files: sent });
     } finally { zone.classList.remove('busy'); }
   });
 }

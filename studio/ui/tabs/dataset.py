@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import Any
 import gradio as gr
 
 from studio import starter
+from studio.data.parcel import Sent
 from studio.errors import CrucibleError, DataError
-from studio.ui import painter, verdicts
+from studio.ui import verdicts
 from studio.ui.album import Album
 from studio.ui.desk import Desk
-from studio.ui.i18n import t
 from studio.ui.panes import Panes
 from studio.ui.places import Place, Places
 from studio.ui.speak import QUIET, changed, lang_of, said, told
@@ -22,7 +23,8 @@ from studio.ui.theme import STATIC
 from studio.ui.toolacts import UPLOADS, ToolActs, free_folder
 
 SCRIPT = (STATIC / "dataset.js").read_text(encoding="utf-8")
-PARTS = 9  # that `shown` has
+PAINT = (STATIC / "painter.js").read_text(encoding="utf-8")
+PARTS = 7  # that `shown` has
 LATE = 5.0  # seconds that a drawing may be on its way
 ORDERLY: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_id": "dataset", **QUIET}
 """What is done comes one after the other, and nothing that was clicked is passed over."""
@@ -52,8 +54,8 @@ def choices(desk: Desk) -> list[str]:
     return [*starter.DATASETS, *(str(path) for path in uploads if not path.name.startswith("."))]
 
 
-def _pane(elem_id: str) -> gr.HTML:
-    return gr.HTML("", apply_default_css=False, elem_id=elem_id, padding=False, js_on_load=SCRIPT)
+def _pane(elem_id: str, more: str = "") -> gr.HTML:
+    return gr.HTML("", apply_default_css=False, elem_id=elem_id, padding=False, js_on_load=SCRIPT + more)
 
 
 def build(desk: Desk, label: Any) -> DatasetTab:
@@ -73,8 +75,7 @@ def build(desk: Desk, label: Any) -> DatasetTab:
             head, thumbs, tags = _pane("dataset_head"), _pane("dataset_thumbs"), _pane("dataset_tags")
         with gr.Column(scale=5, min_width=300, elem_id="dataset_right"):
             with gr.Column(elem_classes="pan toolpan"):
-                tool = _pane("dataset_tool")
-                paint = painter.build(label)
+                tool = _pane("dataset_tool", PAINT)
             with gr.Column(elem_classes="pan stagepan"):
                 looked = _pane("dataset_stage")
             with gr.Column(elem_classes="pan wordspan"):
@@ -94,11 +95,10 @@ def build(desk: Desk, label: Any) -> DatasetTab:
                 verdict = _pane("dataset_verdict")
     room = _Room(desk)
     drawn = [following, head, thumbs, tags, tool, looked]
-    shown = [*drawn, heading, paint.column, paint.editor]
+    shown = [*drawn, heading]
     folder.change(room.chosen, folder, [*shown, folder, trigger, class_word], **ORDERLY)
     for one in drawn:
         one.click(room.clicked, folder, [*shown, folder], **ORDERLY)
-    paint.save.click(room.painted, [folder, paint.editor], [*shown, folder], **ORDERLY)
     upload.upload(room.uploaded, [folder, upload], folder, **QUIET)
     thumbs.upload(room.dropped, folder, folder, **QUIET)
     verdict.click(room.taken, trigger, trigger, **QUIET)
@@ -141,7 +141,7 @@ class _Room:
                 return (gr.skip(),) * PARTS
             if fresh:
                 place.ticked = time.monotonic()
-            return (*self.panes.drawn(album, place, error, lang)[:-2], gr.skip(), gr.skip())
+            return self.panes.drawn(album, place, error, lang)
 
     def _key(self, album: Album | None) -> tuple[Any, ...]:
         if album is None:
@@ -228,10 +228,10 @@ class _Room:
         from gradio.utils import get_upload_folder
 
         place = Path(get_upload_folder()).resolve()
-        files = [Path(str(file)).resolve() for file in said(event).get("files", ())]
-        return self._brought(folder, [file for file in files if file.is_relative_to(place)])
+        files = [Sent(Path(str(file["path"])).resolve(), str(file["name"])) for file in said(event).get("files", ())]
+        return self._brought(folder, [file for file in files if file.path.is_relative_to(place)])
 
-    def _brought(self, folder: str, files: list[Path]) -> Any:
+    def _brought(self, folder: str, files: Sequence[Path | Sent]) -> Any:
         if not files:
             return gr.skip()
         uploads = self.desk.outputs / UPLOADS
@@ -242,19 +242,6 @@ class _Room:
 
     def _new(self, name: str) -> Path:
         return free_folder(self.desk.outputs / UPLOADS, name)
-
-    @told
-    def painted(self, folder: str, picture: Any, request: gr.Request) -> Any:
-        """Keep the mask that was painted."""
-        with self._one:
-            album, place, _ = self._open(folder, request)
-            if album is not None:
-                painter.keep(album, place, picture)
-                self.acts.masked(album)
-                gr.Info(t("ds_mask_kept", lang_of(request)), title="Crucible")
-                place.close()
-            self.places.moved(place)
-        return (*self.show(folder, request), gr.skip())
 
     @told
     def checked(self, trigger: str, class_word: str, base: str, request: gr.Request) -> Any:
