@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, cast
 
 SMOOTHING = 0.9  # weight of the past in the shown seconds per step
+MOST_RATES = 400  # points kept of the learning rate, whose curve is smooth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +185,8 @@ class RunView:
     losses: tuple[tuple[int, float], ...] = ()
     validations: tuple[tuple[int, float], ...] = ()
     lr: float = 0.0
+    rates: tuple[tuple[int, float], ...] = ()
+    """The learning rate by step, thinned as it grows."""
     seconds_per_step: float = 0.0
     train_seconds: float = 0.0
     memory: int = 0
@@ -215,7 +218,7 @@ class _Tally:
 
     def __init__(self, view: RunView) -> None:
         self.now: dict[str, Any] = {f.name: getattr(view, f.name) for f in fields(view)}
-        for name in ("losses", "validations", "saved", "exports", "decisions", "log"):
+        for name in ("losses", "rates", "validations", "saved", "exports", "decisions", "log"):
             self.now[name] = list(self.now[name])
         self.now["samples"] = dict(view.samples)
 
@@ -229,7 +232,7 @@ class _Tally:
     def started(self, event: Started) -> None:
         now = self.now
         now.update(state="preparing", step=event.step, total=event.total, error="", detail="", stage=None)
-        for curve in ("losses", "validations"):
+        for curve in ("losses", "rates", "validations"):
             now[curve] = [point for point in now[curve] if point[0] <= event.step]
         now["samples"] = {step: shown for step, shown in now["samples"].items() if step <= event.step}
         now["saved"] = [step for step in now["saved"] if step <= event.step]
@@ -252,6 +255,9 @@ class _Tally:
         now.update(state="training", step=event.step, lr=event.lr, memory=max(now["memory"], event.memory), stage=None)
         now["train_seconds"] += event.seconds
         now["losses"].append((event.step, event.loss))
+        now["rates"].append((event.step, event.lr))
+        if len(now["rates"]) > MOST_RATES:
+            del now["rates"][1:-1:2]
         now["figures"] = event.figures
 
     def sampled(self, event: Sampled) -> None:

@@ -1,6 +1,6 @@
 """The only file that knows how an experiment is carried out."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from studio.compare import clock, guests, meter, report
@@ -21,13 +21,18 @@ __all__ = ["add", "conclude", "create", "left", "reorder", "run"]
 
 
 def run(
-    store: ExperimentStore, resident: "Resident", resume_stopped: bool = False, eye: Eye | None = None
+    store: ExperimentStore,
+    resident: "Resident",
+    resume_stopped: bool = False,
+    eye: Eye | None = None,
+    only: Collection[str] = (),
 ) -> Iterator[tuple[str, Event]]:
     """Carry out what is left of an experiment, and yield each event with the name of its run.
 
     What is finished is not done again, so this may be killed and called anew at any moment. A run that fails does
     not stop the others, and is tried again at the next call. A run that the user stopped rests until
-    ``resume_stopped``. ``eye`` is what judges the pictures; without one it is the experiment's own.
+    ``resume_stopped``. ``eye`` is what judges the pictures; without one it is the experiment's own. ``only`` names the
+    runs that are meant, where not all are.
     """
     experiment = open_experiment(store)
     minutes = experiment.terms.minutes if experiment.terms.budget == "minutes" else 0.0
@@ -35,10 +40,14 @@ def run(
         yield from _draw_base(store, member(store.run(experiment.runs[0])).spec, resident)
     yield from guests.draw(store, resident)
     tried: set[str] = set()
-    while name := next((name for name in open_experiment(store).runs if name not in tried), None):
+    while name := next((name for name in open_experiment(store).runs if _is_next(name, tried, only)), None):
         tried.add(name)  # read anew each time: runs may be added, and their order changed, meanwhile
         yield from _train(member(store.run(name)), resident, resume_stopped, minutes)
     yield from conclude(store, eye)
+
+
+def _is_next(name: str, tried: Collection[str], only: Collection[str]) -> bool:
+    return name not in tried and (not only or name in only)
 
 
 def left(store: ExperimentStore) -> list[str]:

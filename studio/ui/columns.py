@@ -57,7 +57,7 @@ def _column(
     run: Seen, now: Now, looks: Looks, lang: str, look: Look, scale: tuple[int, tuple[float, float]]
 ) -> str:  # fmt: skip
     kind = "plain" if run.is_base else STATE_KIND.get(run.view.state, "plain")
-    state = badge(kind, state_word(run, now.waiting, lang))
+    state = badge("plain" if now.comes_to(run) else kind, state_word(run, now.comes_to(run), lang))
     idle = " idle" if run.view.state == "new" and not run.is_base else ""
     lower = _base_words(run, lang) if run.is_base else _figures(run, lang)
     if not run.is_base and not why(run)[1]:
@@ -122,10 +122,19 @@ def _figures(run: Seen, lang: str) -> str:
         ("kv_memory", size(view.memory) if view.memory else MISSING),
         ("kv_loss", f"{run.curve[-1][1]:.4f}" if run.curve else MISSING),
         _held_out(run),
-        ("kv_rate", f"{view.lr:.2g}" if view.lr else MISSING),
     ]
     done = 100 * view.step / max(1, run.total)
-    return f'<div class="track"><i style="width:{done:.1f}%"></i></div>{_pairs(rows, lang)}'
+    return f'<div class="track"><i style="width:{done:.1f}%"></i></div>{_pairs(rows, lang)}{_rate(run, lang)}'
+
+
+def _rate(run: Seen, lang: str) -> str:
+    """The learning rate, and small beside it how it went so far: from zero to the highest it was."""
+    view = run.view
+    value = f"{view.lr:.2g}" if view.lr else MISSING
+    highest = max((rate for _, rate in view.rates), default=0.0)
+    line = plot.Curve(t("kv_rate", lang), "var(--tx2)", view.rates)
+    drawn = plot.sparkline(line, run.total, (0.0, highest * 1.1)) if highest else ""
+    return f'<div class="kv rate"><span>{word("kv_rate", lang)}</span>{drawn}{esc(value)}</div>'
 
 
 def why(run: Seen) -> tuple[str, str]:
@@ -145,6 +154,13 @@ def why(run: Seen) -> tuple[str, str]:
     return ({"warning": "warn"}.get(level, level), found) if found else ("", "")
 
 
+def _rests(run: Seen, now: Now) -> bool:
+    """Whether the run goes on only when it is told to: what the user stopped does, whatever else is at work."""
+    if run.name in now.asked:
+        return False
+    return run.view.state == "stopped" or (run.view.state in ("failed", "interrupted") and not now.waiting)
+
+
 def _trouble(run: Seen, now: Now, lang: str) -> str:
     """What is wrong with this run, and what can be done about it."""
     if run.is_base:
@@ -152,9 +168,9 @@ def _trouble(run: Seen, now: Now, lang: str) -> str:
     kind, text = why(run)
     drawn = f'<p class="nt {kind}" title="{esc(tr(text, lang))}">{esc(tr(text, lang))}</p>' if text else ""
     acts = ""
-    if run.view.state in ("failed", "interrupted", "stopped") and not now.waiting and now.active is None:
+    if _rests(run, now):
         at = max(run.view.saved, default=0)
-        acts = button("resume", t("resume_at", lang, n=at), "small")
+        acts = button("resume", t("resume_at", lang, n=at), "small", run.name)
     ask = word("discard_ask", lang, name=run.name)
     yes, no = word("discard_yes", lang), word("keep", lang)
     acts += (

@@ -61,12 +61,16 @@ class Order:
 
 @dataclass(frozen=True)
 class Now:
-    """The experiment in hand and its runs; ``waiting`` where the worker will come to it by itself."""
+    """An experiment and its runs; ``waiting`` where the worker will come to all of it by itself.
+
+    ``asked`` are runs that were told to go on for themselves, and for which the worker has not come yet.
+    """
 
     experiment: ExperimentStore | None
     runs: tuple[Seen, ...] = ()
     waiting: bool = False
     trouble: str = ""
+    asked: frozenset[str] = frozenset()
 
     @property
     def active(self) -> Seen | None:
@@ -77,6 +81,15 @@ class Now:
     def open_runs(self) -> tuple[Seen, ...]:
         """Runs that are not at their end."""
         return tuple(run for run in self.runs if not run.is_base and run.view.state != "finished")
+
+    @property
+    def comes(self) -> bool:
+        """Whether the worker will come to any of it."""
+        return self.waiting or bool(self.asked)
+
+    def comes_to(self, run: Seen) -> bool:
+        """Whether ``run`` is still to begin, or to go on, and will without anybody's doing."""
+        return not run.view.busy and (run.name in self.asked or (self.waiting and run.view.state == "new"))
 
 
 class Desk:
@@ -98,6 +111,9 @@ class Desk:
         self.trash = Trash(self.outputs)
         self._last: tuple[Order | None, float] = (None, 0.0)
         self._guard = threading.Lock()
+        self._alone: list[
+            tuple[str, str]
+        ] = []  # experiment and run of the jobs, in hand or to come, that are of one run
 
     def now(self) -> Now:
         """The truth on disk, as every visitor sees it."""
@@ -105,9 +121,18 @@ class Desk:
         experiment = self.watch.shown(current)
         if experiment is None:
             return Now(None, trouble=self.worker.last_error)
+        return self._seen(experiment)
+
+    def _seen(self, experiment: ExperimentStore) -> Now:
         name = experiment.path.name
-        waiting = name == current or name in self.worker.waiting()
-        return Now(experiment, tuple(self.watch.runs(experiment)), waiting, self.worker.last_error)
+        asked = frozenset(run for of, run in self._alone if of == name)
+        runs = tuple(self.watch.runs(experiment))
+        return Now(experiment, runs, self._comes(name), self.worker.last_error, asked)
+
+    def _comes(self, name: str) -> bool:
+        """Whether the worker is at the experiment as a whole, or will be."""
+        given = [self.worker.current, *self.worker.waiting()].count(name)
+        return given > sum(of == name for of, _ in self._alone)
 
     def compare(self, order: Order) -> ExperimentStore | None:
         """Create the experiment and queue it; None for a double click. Raises UserError before anything is made."""
@@ -130,7 +155,7 @@ class Desk:
             else:
                 store = experiment.create(self.outputs, name, specs, order.repeats, terms=order.terms())
             self._last = (order, time.monotonic())
-        if not joined or store.path.name not in (self.worker.current, *self.worker.waiting()):
+        if not joined or not self._comes(store.path.name):
             self._submit(store, resume_stopped=False)  # else the worker finds the new runs by itself
         return store
 
@@ -187,8 +212,11 @@ class Desk:
         dataset(specs[0].data)
         return specs
 
-    def resume(self, name: str) -> None:
-        """Go on with everything in the experiment that is not at its end; a run that is paused goes on where it is."""
+    def resume(self, name: str, alone: str = "") -> None:
+        """Go on with everything in the experiment that is not at its end, or with one run ``alone``.
+
+        A run that is paused goes on where it is.
+        """
         store = ExperimentStore(self.outputs / name)
         if not store.exists:
             raise StoreError(f"There is no experiment '{name}'.")
@@ -198,9 +226,9 @@ class Desk:
                 run.store.wish("resume")
             return
         with self._guard:
-            if name == self.worker.current or name in self.worker.waiting():
+            if self._comes(name) if not alone else (name, alone) in self._alone:
                 return
-            self._submit(store, resume_stopped=True)
+            self._submit(store, resume_stopped=True, alone=alone)
 
     def wish(self, what: str) -> bool:
         """Tell the run in hand to stop, pause, sample or save; False when none is at work."""
@@ -210,25 +238,23 @@ class Desk:
         active.store.wish(what)
         return True
 
-    def waiting(self) -> list[tuple[str, tuple[Seen, ...], bool]]:
-        """The experiments in the queue with their runs; the flag is false for what a restart left behind."""
-        given = {self.worker.current, *self.worker.waiting()}
-        found = []
-        for name in self.queue.names():
-            store = ExperimentStore(self.outputs / name)
-            if store.exists:
-                found.append((name, tuple(self.watch.runs(store)), name in given))
-        return found
+    def waiting(self) -> list[Now]:
+        """The experiments in the queue; to what a restart left behind the worker does not come."""
+        stores = [ExperimentStore(self.outputs / name) for name in self.queue.names()]
+        return [self._seen(store) for store in stores if store.exists]
 
     def go_on(self) -> None:
         """Give the worker again what a restart left in the queue."""
-        for name, _, comes in self.waiting():
-            if not comes:
-                self.resume(name)
+        for left in self.waiting():
+            if left.experiment is not None and not left.comes:
+                self.resume(left.experiment.path.name)
 
     def withdraw(self, name: str) -> None:
         """Take an experiment out of the queue; it stays, and can be resumed."""
-        self.worker.withdraw(name)
+        with self._guard:
+            while self.worker.withdraw(name):
+                pass
+            self._alone = [(of, run) for of, run in self._alone if of != name]
         self.queue.drop(name)
 
     def move(self, name: str, run: str, by: int) -> None:
@@ -243,21 +269,30 @@ class Desk:
         order[at], order[at + by] = order[at + by], order[at]
         experiment.reorder(store, order)
 
-    def _submit(self, store: ExperimentStore, resume_stopped: bool) -> None:
-        name = store.path.name
+    def _submit(self, store: ExperimentStore, resume_stopped: bool, alone: str = "") -> None:
+        name, only = store.path.name, (alone,) if alone else ()
 
         def job(resident: Any) -> Iterator[object]:
             from studio.compare import experiment
 
             try:
-                yield from experiment.run(store, resident, resume_stopped=resume_stopped)
+                yield from experiment.run(store, resident, resume_stopped=resume_stopped, only=only)
             except Exception:
-                self.queue.drop(name)
+                self._over(name, alone)
                 raise
-            self.queue.drop(name)  # not where the program ends in the middle: the next start offers it again
+            self._over(name, alone)  # not where the program ends in the middle: the next start offers it again
 
+        if alone:
+            self._alone.append((name, alone))
         self.queue.add(name)
         self.worker.submit(name, job)
+
+    def _over(self, name: str, alone: str) -> None:
+        """A job is at its end, and the experiment out of the queue unless another one is to come."""
+        with self._guard:
+            self._alone = [one for one in self._alone if one != (name, alone)]
+            if name not in self.worker.waiting():
+                self.queue.drop(name)
 
 
 def _is_pipeline(path: Path) -> bool:

@@ -129,13 +129,14 @@ def changes(of: Sheet, lang: str) -> str:
     if not found:
         return f'{head}</div><p class="mute">{word("changed_nothing", lang, preset=of.preset.name)}</p>'
     rows = "".join(
-        f'<tr><td class="mono id">{esc(key)}</td><td class="num faint">{_short(before)}</td>'
-        f'<td class="num">{_short(now)}</td>'
-        f"<td>{button('reset', t('reset', lang), 'small link', key)}</td></tr>"
+        f'<li><div class="ln"><b class="grow">{esc(labels.of(key, "", lang)[0])}</b>'
+        f"{button('reset', t('reset', lang), 'small link', key)}</div>"
+        f'<div class="ln"><code>{esc(key)}</code>'
+        f'<span class="to-end"><span class="faint">{_short(before)}</span> → {_short(now)}</span></div></li>'
         for key, before, now in found
     )
     every = button("reset_all", t("reset_all", lang), "small link")
-    return f'{head}<span class="to-end">{every}</span></div><table class="tb">{rows}</table>'
+    return f'{head}<span class="to-end">{every}</span></div><ul class="chg">{rows}</ul>'
 
 
 def _short(value: object) -> str:

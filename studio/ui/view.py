@@ -73,7 +73,7 @@ def _in_hand(now: Now, looks: Looks, lang: str) -> str:
     done = run.view.step / max(1, run.total)
     left = duration(run.view.seconds_left, lang) if run.view.seconds_left else ""
     name = now.experiment.path.name if now.experiment else ""
-    steps = f"{run.view.step} / {run.total}" if run.total else state_word(run, now.waiting, lang)
+    steps = f"{run.view.step} / {run.total}" if run.total else state_word(run, now.comes_to(run), lang)
     return (
         f'<button type="button" class="hand" data-go="train" id="bar_run" style="--m:{esc(colour(run, looks))}" '
         f'aria-label="{word("run_in_hand", lang)}"><span class="mute hide-s">{esc(name)}</span>'
@@ -83,12 +83,12 @@ def _in_hand(now: Now, looks: Looks, lang: str) -> str:
     )
 
 
-def state_word(run: Seen, waiting: bool, lang: str) -> str:
-    """A run's state in a word."""
+def state_word(run: Seen, comes: bool, lang: str) -> str:
+    """A run's state in a word; ``comes`` where the worker will come to it by itself."""
     if run.is_base and run.view.state in ("new", "finished"):
         return t("state_untrained", lang)
-    if run.view.state == "new":
-        return t("state_queued" if waiting else "state_new", lang)
+    if comes or run.view.state == "new":
+        return t("state_queued" if comes else "state_new", lang)
     return t(f"state_{run.view.state}", lang)
 
 
@@ -132,7 +132,9 @@ def _lost(now: Now, lang: str) -> str:
 
 def spoken(now: Now, looks: Looks, lang: str) -> str:
     """The states of all runs in words, for those who hear the page; it changes when a state does."""
-    told = [f"{title(run, looks, lang)}: {state_word(run, now.waiting, lang)}" for run in now.runs if not run.is_base]
+    told = [
+        f"{title(run, looks, lang)}: {state_word(run, now.comes_to(run), lang)}" for run in now.runs if not run.is_base
+    ]
     return f'<p role="status" aria-live="polite">{esc("; ".join(told))}</p>'
 
 
@@ -145,7 +147,7 @@ def controls(now: Now) -> list[tuple[str, str]]:
         return [("resume", "primary"), ("sample", ""), ("save", ""), ("stop", "")]
     if active is not None:
         return [("stop", "primary"), ("pause", ""), ("sample", ""), ("save", "")]
-    if now.waiting:
+    if now.comes:
         return []
     if now.open_runs:
         return [("resume", "primary")]
@@ -156,7 +158,7 @@ def _life(now: Now, lang: str) -> str:
     run = now.active
     if run is None:
         finished = all(r.view.state == "finished" for r in now.runs) and now.runs
-        state = "life_done" if finished and not now.waiting else "life_working" if now.waiting else "life_idle"
+        state = "life_working" if now.comes else "life_done" if finished else "life_idle"
         return f'<span class="mute">{word(state, lang)}</span>'
     if run.age is None:
         return ""

@@ -2,27 +2,28 @@
 
 from collections.abc import Sequence
 
+from studio.ui.desk import Now
 from studio.ui.i18n import t
 from studio.ui.looks import Looks
 from studio.ui.markup import button, esc, swatch, word
 from studio.ui.view import state_word, title
-from studio.ui.watch import Seen
 
 
-def drawn(waiting: Sequence[tuple[str, Sequence[Seen], bool]], looks: Looks, lang: str) -> str:
-    """Each experiment that waits with its open runs; the flag is true where the worker will come to it by itself."""
+def drawn(waiting: Sequence[Now], looks: Looks, lang: str) -> str:
+    """Each experiment that waits with its open runs, and what to do where the worker does not come by itself."""
     head = f'<h2 class="h">{word("queue", lang)}<small>{word("queue_small", lang)}</small></h2>'
     if not waiting:
         return f'{head}<p class="mute">{word("queue_empty", lang)}</p>'
-    rows = "".join(_experiment(name, runs, comes, looks, lang) for name, runs, comes in waiting)
-    left = [name for name, _, comes in waiting if not comes]
+    rows = "".join(_experiment(now, looks, lang) for now in waiting)
+    left = [now for now in waiting if not now.comes]
     go = button("queue_on", t("queue_on", lang), "wide") if left else ""
     said = f'<p class="nt warn">{word("queue_left", lang, n=len(left))}</p>' if left else ""
     return f'{head}<div class="list queue">{rows}</div>{said}{go}'
 
 
-def _experiment(name: str, runs: Sequence[Seen], comes: bool, looks: Looks, lang: str) -> str:
-    open_runs = [run for run in runs if not run.is_base and run.view.state != "finished"]
+def _experiment(now: Now, looks: Looks, lang: str) -> str:
+    name = now.experiment.path.name if now.experiment else ""
+    open_runs = [run for run in now.open_runs if now.waiting or not now.comes or now.comes_to(run) or run.view.busy]
     rows = []
     for place, run in enumerate(open_runs):
         new = run.view.state == "new"
@@ -33,9 +34,9 @@ def _experiment(name: str, runs: Sequence[Seen], comes: bool, looks: Looks, lang
         below = new and place + 1 < len(open_runs)
         keys = _key("queue_up", "↑", f"{name}/{run.name}", above, t("queue_up", lang))
         keys += _key("queue_down", "↓", f"{name}/{run.name}", below, t("queue_down", lang))
-        state = f'<span class="mute">{esc(state_word(run, comes, lang))}{steps}</span>'
+        state = f'<span class="mute">{esc(state_word(run, now.comes_to(run), lang))}{steps}</span>'
         rows.append(f'<div><span class="grow">{mark}<br>{state}</span>{keys if new else ""}</div>')
-    busy = any(run.view.busy for run in runs)
+    busy = now.active is not None
     out = "" if busy else f'<div><span class="grow mute">{esc(name)}</span>{_out(name, lang)}</div>'
     return "".join(rows) + out
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from studio.compare import experiment
 from studio.errors import StoreError
-from studio.events import Failed, Finished, Picture, Sampled, Saved, Started, Step, Validated, to_line
+from studio.events import Failed, Finished, Picture, Sampled, Saved, Started, Step, Stopped, Validated, to_line
 from studio.store import ExperimentStore, RunStore
-from studio.ui import bins, columns, view, walk
+from studio.ui import bins, columns, view, waiting, walk
 from studio.ui.columns import Look
 from studio.ui.desk import Desk
 from studio.ui.tabs.train import _looked
@@ -51,6 +52,7 @@ def test_a_failed_run_says_why_in_its_own_column_alone_and_can_go_on(desk: Desk,
     assert "No memory." in lora and "Resume at 4" in lora and "No memory." not in loha and "Resume" not in loha
     assert "No memory." not in view.toolbar(desk.now(), "en")
     assert 'data-ask="Discard the run lora?' in lora and "0.0001" in lora
+    assert "<path" in lora.split("Rate")[1].split("0.0001")[0]  # how it went so far, small
 
 
 def test_nothing_is_resumed_while_the_worker_will_come_to_it(
@@ -59,6 +61,27 @@ def test_nothing_is_resumed_while_the_worker_will_come_to_it(
     run(first, "lora", Started(step=0, total=10), *steps(6), Failed(step=6, text="No memory."))
     worker.current = "first"
     assert "Resume at" not in columns.columns(desk.now(), desk.looks, "en")
+
+
+def test_one_run_goes_on_alone(
+    desk: Desk, first: ExperimentStore, worker: NoWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(first, "lora", Started(step=0, total=10), *steps(4), Saved(step=4, path="x"), Stopped(step=4))
+    run(first, "loha", Started(step=0, total=10), *steps(6), Failed(step=6, text="No memory."))
+    jobs, meant = [], []
+    monkeypatch.setattr(worker, "submit", lambda name, job: jobs.append(job))
+    monkeypatch.setattr(experiment, "run", lambda *_, only, **__: meant.append(only) or iter(()))
+    desk.resume("first", "lora")
+    desk.resume("first", "lora")  # a double click
+    now = desk.now()
+    assert len(jobs) == 1 and now.asked == {"lora"} and not now.waiting
+    lora, loha = columns.columns(now, desk.looks, "en").split("<section")[1:]
+    assert "queued" in lora and "Resume" not in lora and "Resume at 0" in loha
+    assert "Lora" in waiting.drawn(desk.waiting(), desk.looks, "en")
+    assert "Loha" not in waiting.drawn(desk.waiting(), desk.looks, "en")
+    assert list(jobs[0](None)) == [] and meant == [("lora",)]
+    assert not desk.now().asked and desk.waiting() == []
+    assert [experiment._is_next(name, {"b"}, ("a", "b")) for name in "abc"] == [True, False, False]
 
 
 def test_prompt_step_zero_and_film_are_what_the_visitor_looks_at(desk: Desk, first: ExperimentStore) -> None:
@@ -143,7 +166,7 @@ def test_a_run_at_work_ends_before_it_is_thrown_away(first: ExperimentStore) -> 
         assert not trash.discard("first", "lora")
         assert made.take_wish() == "discard" and not trash.thrown()
     end = time.monotonic() + 10
-    while not trash.thrown() and time.monotonic() < end:
+    while (made.path.exists() or not trash.thrown()) and time.monotonic() < end:
         time.sleep(0.05)
     assert [one.run for one in trash.thrown()] == ["lora"] and not made.path.exists()
 

@@ -201,8 +201,9 @@ def test_the_queue_gives_again_what_a_restart_left(tmp_path: Path) -> None:
     store = desk.compare(Order("mine", ("lora", "loha"), "corgi", "sks", "dog", 3))
     assert store is not None
     again = Desk(tmp_path / "outputs", NoWorker())
-    ((name, runs, comes),) = again.waiting()
-    assert (name, comes) == (store.path.name, False)
+    (left,) = again.waiting()
+    name, runs = store.path.name, left.runs
+    assert left.experiment is not None and left.experiment.path.name == name and not left.comes
     page = waiting.drawn(again.waiting(), again.looks, "en")
     assert 'data-act="queue_on"' in page
     first, second = [run.name for run in runs if not run.is_base]

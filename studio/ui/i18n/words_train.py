@@ -91,6 +91,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "{name} ends after the step in hand and goes to the trash.",
         "{name} 在当前步后结束并移到回收站。",
     ),
+    "told_resume_run": ("{name} goes on, and nothing else of the experiment.", "{name} 将继续，实验中的其他训练不动。"),
     "told_thrown": ("{name} lies in the trash, see System.", "{name} 已在回收站，见“系统”。"),
     "walk": ("Guide for the first time", "新手引导"),
     "walk_away": ("Put the guide away", "收起引导"),

@@ -109,8 +109,8 @@ class _Room:
         if experiment is None:
             raise StoreError("There is no experiment in hand; look again.")
         if act == "resume":
-            self.desk.resume(experiment.path.name)
-            gr.Info(t("told_resume", lang), title="Crucible")
+            self.desk.resume(experiment.path.name, name)
+            gr.Info(t("told_resume_run" if name else "told_resume", lang, name=name), title="Crucible")
         elif act == "discard":
             done = self.desk.trash.discard(experiment.path.name, name)
             gr.Info(t("told_thrown" if done else "told_discard", lang, name=name), title="Crucible")
