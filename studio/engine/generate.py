@@ -1,7 +1,7 @@
 """The only file that draws one picture from a base and files stacked on it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +57,8 @@ class Place:
     folders: tuple[Path, ...] = ()
     resident: "Resident | None" = None
     """What keeps a base in memory; without it one is loaded."""
+    heard: Callable[[int, int], None] | None = None
+    """Told the denoising steps done and in all; what it raises ends the drawing."""
 
 
 def resolve(use: str) -> Used:
@@ -116,7 +118,7 @@ def generate(base: str, uses: Sequence[str], order: Wanted, spec: SampleSpec, pl
     machine = Machine(decide(this_hardware(), MachineSpec(), "adamw"))
     asked = BaseSpec(model=source)
     models = place.resident.models(asked, machine.plan) if place.resident else detect(source).load(asked, machine.plan)
-    easel = Easel(_size(models, place), shelf, tuple(used.placed for used in files))
+    easel = Easel(_size(models, place), shelf, tuple(used.placed for used in files), place.heard)
     with machine.autocast():
         (picture,) = draw_pictures(models, None, [order], spec, easel)
     return picture

@@ -3,9 +3,10 @@
 import contextlib
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -42,12 +43,14 @@ class Easel:
     """What pictures are drawn with beside the live model.
 
     ``size`` is (width, height) in pixels; ``shelf`` is where prompts find files, and without one they call none;
-    ``always`` are files on every picture.
+    ``always`` are files on every picture. ``heard`` is told the denoising steps done and in all, of each call of the
+    sampler anew; what it raises ends the drawing.
     """
 
     size: tuple[int, int]
     shelf: Shelf | None = None
     always: tuple[Placed, ...] = ()
+    heard: Callable[[int, int], None] | None = None
 
     def request(self, prompt: str, negative: str) -> Request:
         """What a prompt asks for; raises as `calls.request` does."""
@@ -98,7 +101,7 @@ def _draw(
             for first in range(0, len(alike), count):
                 part = alike[first : first + count]
                 yes, no = (Cond.stack(side) for side in zip(*(conds[asked] for _, asked in part), strict=True))
-                latents += _denoise(models, (yes, no), [order.seed for order, _ in part], spec, easel.size)
+                latents += _denoise(models, (yes, no), [order.seed for order, _ in part], spec, easel)
     with models.alone("vae"):
         for (order, asked), latent in zip(pairs, latents, strict=True):
             pixels = models.decode(latent.unsqueeze(0))[0]
@@ -143,9 +146,14 @@ def _made(models: Models, order: Wanted, asked: Request, spec: SampleSpec, easel
 
 
 def _denoise(
-    models: Models, conds: tuple[Cond, Cond], seeds: Sequence[int], spec: SampleSpec, size: tuple[int, int]
+    models: Models, conds: tuple[Cond, Cond], seeds: Sequence[int], spec: SampleSpec, easel: Easel
 ) -> torch.Tensor:
     from diffusers import DPMSolverMultistepScheduler
+
+    def told(_: Any, step: int, __: Any, kept: dict[str, Any]) -> dict[str, Any]:
+        if easel.heard:
+            easel.heard(step + 1, spec.steps)
+        return kept
 
     family = models.family
     pipeline = family.pipeline(models)
@@ -156,12 +164,13 @@ def _denoise(
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     answer: torch.Tensor = pipeline(
         **family.pipeline_arguments(*conds),
-        height=size[1],
-        width=size[0],
+        height=easel.size[1],
+        width=easel.size[0],
         num_inference_steps=spec.steps,
         guidance_scale=spec.guidance,
         generator=generators,
         output_type="latent",
+        callback_on_step_end=told,
     ).images
     return answer
 

@@ -86,7 +86,8 @@ def _row(item: Item, stacked: Any, place: Mapping[str, Any], looks: Looks, lang:
     if item.experiment and item.name != item.method:
         title += f" ({item.name})"
     step = t("step_n", lang, n=item.step) if item.step is not None else t("lib_foreign", lang)
-    facts = " · ".join(filter(None, (item.base.rpartition("/")[2], step, day(item.time)[:10])))
+    told = filter(None, (item.base.rpartition("/")[2], step, day(item.time)[:10]))
+    facts = " · ".join(f"<span>{esc(fact)}</span>" for fact in told)
     use = tr(item.usage, lang)
     line = f'<div class="use-line"><code>{esc(use)}</code>{copy(use, lang)}</div>' if use else ""
     files = "".join(_file(file, lang) for file in item.files)
@@ -99,7 +100,7 @@ def _row(item: Item, stacked: Any, place: Mapping[str, Any], looks: Looks, lang:
     return (
         f'<tr class="item{on}"{named}><td class="thumbx">{shown}</td><td class="name"><b>'
         f"{swatch(look.colour, item.run is not None and item.run.second, look.ring)} {esc(title)}</b>"
-        f'<small>{esc(facts)}</small></td><td>{line}</td><td class="hide-m"><div class="files">{files}</div></td>'
+        f'<small>{facts}</small></td><td>{line}</td><td class="hide-m"><div class="files">{files}</div></td>'
         f'<td class="num">{like}</td><td class="deeds">{deeds}</td></tr>{more}'
     )
 

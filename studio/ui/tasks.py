@@ -12,6 +12,10 @@ from studio.ui.late import Hand
 Work = Callable[[Any], Iterator[Any]]
 
 
+class Cancelled(Exception):
+    """Raised amid a task's work to end it."""
+
+
 @dataclass
 class Task:
     """``state``: waiting, working, done, failed (with ``error``) or cancelled; ``result`` is ``results`` its yields."""
@@ -65,6 +69,14 @@ class Tasks:
         self.worker.submit(task.label, lambda resident: _followed(task, work, resident))
         return task
 
+    def heard(self, kind: str, done: int, total: int) -> None:
+        """Note how far a task's part in hand is; raises Cancelled where it is wanted no more."""
+        task = self._known.get(kind)
+        if task:
+            task.done, task.total = done, total
+            if task.cancelled.is_set():
+                raise Cancelled
+
     def cancel(self, kind: str) -> None:
         """End a task: at once where it waits, else after the part in hand."""
         task = self._known.get(kind)
@@ -95,6 +107,8 @@ def _followed(task: Task, work: Work, resident: Any) -> Iterator[object]:
                 return
             yield told
         task.state = "done"
+    except Cancelled:
+        task.state = "cancelled"
     except CrucibleError as error:
         task.state, task.error = "failed", str(error)
     except Exception as error:  # the page must stand, and say it

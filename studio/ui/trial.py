@@ -144,8 +144,10 @@ def _uses(chosen: Sequence[Item], stack: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def draw(chosen: Sequence[Item], place: Mapping[str, Any], filled: Mapping[str, Any], outputs: Path) -> Any:
-    """A job that draws one picture and keeps it; raises SpecError for what was filled in wrongly."""
+def draw(
+    chosen: Sequence[Item], place: Mapping[str, Any], filled: Mapping[str, Any], outputs: Path, heard: Any = None
+) -> Any:
+    """A job that draws one picture and keeps it, telling ``heard`` each step; raises SpecError for a wrong entry."""
     from studio.engine.generate import Place, generate, settings
     from studio.engine.sample import Wanted
     from studio.formats import infotext
@@ -160,7 +162,7 @@ def draw(chosen: Sequence[Item], place: Mapping[str, Any], filled: Mapping[str, 
 
     def job(resident: Any) -> Iterator[Any]:
         yield None
-        picture = generate(base, uses, order, spec, Place(resident=resident))
+        picture = generate(base, uses, order, spec, Place(resident=resident, heard=heard))
         path.parent.mkdir(parents=True, exist_ok=True)
         infotext.save(picture, path)
         yield path

@@ -1,5 +1,6 @@
 """The only file that knows the Library tab: everything that can be used, and what can be done with it."""
 
+import functools
 import shutil
 import time
 from collections.abc import Iterator
@@ -137,10 +138,7 @@ class _Room:
         """What changes something on disk, or gives the worker something to do."""
         filled = data.get("form") or {}
         if act in ("make", "merge"):
-            chosen = self._chosen(place, self.stock.items())
-            work, kind = (trial.draw, trial.PICTURE) if act == "make" else (trial.merged, trial.MERGE)
-            title = t("lib_make_task" if act == "make" else "lib_merge_task", lang)
-            self.tasks.start(kind, title, work(chosen, place, place.get("form") or {}, self.desk.outputs))
+            self._work(act, place, lang)
         elif act == "export":
             self._export(self._item(key), filled)
         elif act == "continue":
@@ -157,6 +155,16 @@ class _Room:
             self.tasks.cancel(key)
         elif act == "forget":
             self.tasks.forget(key)
+
+    def _work(self, act: str, place: dict[str, Any], lang: str) -> None:
+        """A picture, or one file, of what is stacked."""
+        chosen, form, outputs = self._chosen(place, self.stock.items()), place.get("form") or {}, self.desk.outputs
+        if act == "make":
+            heard = functools.partial(self.tasks.heard, trial.PICTURE)
+            job, kind, title = trial.draw(chosen, place, form, outputs, heard), trial.PICTURE, "lib_make_task"
+        else:
+            job, kind, title = trial.merged(chosen, place, form, outputs), trial.MERGE, "lib_merge_task"
+        self.tasks.start(kind, t(title, lang), job)
 
     def _item(self, key: str) -> Item:
         found = self.stock.item(key)
