@@ -7,6 +7,7 @@ from typing import Any
 from PIL.Image import Image
 from pydantic import Field
 
+from studio.captioners.answers import written
 from studio.captioners.base import Caption, Captioner, Local, Source
 from studio.captioners.weights import network, place, words
 from studio.hardware import Plan
@@ -32,25 +33,19 @@ class Blip(Captioner):
         from transformers import AutoTokenizer, BlipForConditionalGeneration, BlipProcessor
         from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
-        assert isinstance(self.options, self.Options)
-        folder = place(type(self), self.options.folder)
+        folder = place(self)
         self._process: Any = BlipProcessor(words(BlipImageProcessorPil, folder), words(AutoTokenizer, folder))
         self._model = network(BlipForConditionalGeneration, folder, plan)
 
     def caption(self, pictures: Sequence[Image]) -> list[Caption]:
         """A sentence for each."""
-        import torch
-
         options = self.options
         assert isinstance(options, self.Options)
         begun = {"text": [options.begin] * len(pictures)} if options.begin else {}
         inputs = self._process(images=list(pictures), return_tensors="pt", **begun)
         inputs = inputs.to(self._model.device, dtype=self._model.dtype)
-        with torch.inference_mode():
-            tokens = self._model.generate(
-                **inputs, max_new_tokens=options.length, num_beams=options.beams, do_sample=False
-            )
-        return [Caption(tidy(text)) for text in self._process.batch_decode(tokens, skip_special_tokens=True)]
+        texts = written(self._model, self._process, inputs, options.length, num_beams=options.beams)
+        return [Caption(tidy(text)) for text in texts]
 
 
 def tidy(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from PIL.Image import Image
 from pydantic import Field
 
+from studio.captioners.answers import written
 from studio.captioners.base import Caption, Captioner, Local, Source
 from studio.captioners.weights import checked, network, place, words
 from studio.hardware import Plan
@@ -31,28 +32,21 @@ class Florence(Captioner):
         from transformers import AutoTokenizer, Florence2ForConditionalGeneration, Florence2Processor
         from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-        assert isinstance(self.options, self.Options)
-        folder = place(type(self), self.options.folder)
+        folder = place(self)
         parts = words(CLIPImageProcessorPil, folder), words(AutoTokenizer, folder)
         self._process: Any = checked(folder, Florence2Processor, *parts)
         self._model = network(Florence2ForConditionalGeneration, folder, plan)
 
     def caption(self, pictures: Sequence[Image]) -> list[Caption]:
         """A description for each."""
-        import torch
-
         options = self.options
         assert isinstance(options, self.Options)
         task = TASKS[options.detail]
         inputs = self._process(
             text=[task] * len(pictures), images=list(pictures), return_tensors="pt", padding=True
         ).to(self._model.device, dtype=self._model.dtype)
-        with torch.inference_mode():
-            tokens = self._model.generate(
-                **inputs, max_new_tokens=options.length, num_beams=options.beams, do_sample=False
-            )
-        texts = self._process.batch_decode(tokens, skip_special_tokens=True)
-        return [Caption(" ".join(text.split())) for text in texts]
+        texts = written(self._model, self._process, inputs, options.length, num_beams=options.beams)
+        return [Caption(text) for text in texts]
 
 
 class FlorenceBase(Florence):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from PIL.Image import Image
 from pydantic import Field
 
+from studio.captioners.answers import written
 from studio.captioners.base import Caption, Captioner, Local, Source
 from studio.captioners.weights import network, place, words
 from studio.errors import ModelError
@@ -65,8 +66,7 @@ class JoyCaption(Captioner):
         """Bring model and processor into memory, in 4 bits where 16 do not fit."""
         from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
-        assert isinstance(self.options, self.Options)
-        folder = place(type(self), self.options.folder)
+        folder = place(self)
         self._process: Any = words(LlavaProcessor, folder)
         if self._process.chat_template is None:
             raise ModelError(f"'{folder.name}' has no chat template, so it is no JoyCaption; give another folder.")
@@ -87,25 +87,21 @@ class JoyCaption(Captioner):
 
     def caption(self, pictures: Sequence[Image]) -> list[Caption]:
         """An answer for each."""
-        import torch
-
         options = self.options
         assert isinstance(options, self.Options)
         talk = [
             {"role": "system", "content": "You are a helpful image captioner."},
             {"role": "user", "content": self.request},
         ]
-        asked = self._process.apply_chat_template(talk, tokenize=False, add_generation_prompt=True)
+        request = self._process.apply_chat_template(talk, tokenize=False, add_generation_prompt=True)
         inputs = self._process(
-            text=[asked] * len(pictures), images=list(pictures), return_tensors="pt", padding=True
+            text=[request] * len(pictures), images=list(pictures), return_tensors="pt", padding=True
         ).to(self._model.device, dtype=self._model.dtype)
-        warm = {"temperature": options.temperature, "top_p": 0.9} if options.temperature else {}
-        with torch.inference_mode():
-            tokens = self._model.generate(**inputs, max_new_tokens=options.length, do_sample=bool(warm), **warm)
-        answers = tokens[:, inputs["input_ids"].shape[1] :]
-        texts = self._process.batch_decode(answers, skip_special_tokens=True)
+        warm = {"do_sample": True, "temperature": options.temperature, "top_p": 0.9} if options.temperature else {}
+        asked = inputs["input_ids"].shape[1]
+        texts = written(self._model, self._process, inputs, options.length, asked, **warm)
         listed = options.kind == "tags" and not options.ask
-        return [Caption(" ".join(text.split()), listed=listed) for text in texts]
+        return [Caption(text, listed=listed) for text in texts]
 
 
 def _four_bits(plan: Plan) -> Any:

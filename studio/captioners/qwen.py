@@ -10,6 +10,7 @@ from typing import Any
 from PIL.Image import Image
 from pydantic import Field
 
+from studio.captioners.answers import written
 from studio.captioners.base import Caption, Captioner, Local, Source
 from studio.captioners.weights import network, place, words
 from studio.hardware import Plan
@@ -45,8 +46,7 @@ class Qwen(Captioner):
         from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
         from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-        assert isinstance(self.options, self.Options)
-        folder = place(type(self), self.options.folder)
+        folder = place(self)
         self._look: Any = words(Qwen2VLImageProcessorPil, folder)
         self._tokenizer: Any = words(AutoTokenizer, folder)
         self._model = network(Qwen3VLForConditionalGeneration, folder, plan)
@@ -74,16 +74,11 @@ class Qwen(Captioner):
 
     def caption(self, pictures: Sequence[Image]) -> list[Caption]:
         """An answer for each."""
-        import torch
-
         assert isinstance(self.options, self.Options)
         inputs = {name: value.to(self._model.device) for name, value in self.inputs(pictures).items()}
-        with torch.inference_mode():
-            tokens = self._model.generate(**inputs, max_new_tokens=self.options.length, do_sample=False)
-        answers = tokens[:, inputs["input_ids"].shape[1] :]
-        return [
-            Caption(" ".join(text.split())) for text in self._tokenizer.batch_decode(answers, skip_special_tokens=True)
-        ]
+        asked = inputs["input_ids"].shape[1]
+        texts = written(self._model, self._tokenizer, inputs, self.options.length, asked)
+        return [Caption(text) for text in texts]
 
 
 class QwenSmall(Qwen):

@@ -74,8 +74,7 @@ class Wd(Captioner):
 
     def load(self, plan: Plan) -> None:
         """Bring the network and its list into memory. It runs on the processor, a second or so a picture."""
-        assert isinstance(self.options, self.Options)
-        folder = place(type(self), self.options.folder)
+        folder = place(self)
         self._tags = read_list(folder / LIST)
         import onnxruntime
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from studio.captioners.base import Captioner, Source
+from studio.captioners.base import Captioner, Local, Source
 from studio.errors import ModelError, OutOfMemoryError
 from studio.hardware import Plan
 from studio.plan import NAMES
@@ -41,9 +41,10 @@ def is_whole(folder: Path, source: Source) -> bool:
     return all(fnmatch.filter(names, pattern) for pattern in source.weights)
 
 
-def place(captioner: type[Captioner], folder: str) -> Path:
-    """The folder to load from: ``folder`` where it is given, else the download; raises ModelError with what to do."""
-    assert captioner.source is not None
+def place(captioner: Captioner) -> Path:
+    """The folder to load from: its options', or else the download; raises ModelError with what to do."""
+    assert isinstance(captioner.options, Local) and captioner.source is not None
+    folder = captioner.options.folder
     if folder:
         path = Path(folder).expanduser()
         if not is_whole(path, captioner.source):
