@@ -27,8 +27,8 @@ class Thrown:
     size: int
 
 
-class Trash:
-    """The trash of one outputs folder."""
+class FileTrash:
+    """The trash of one outputs folder for files; that for runs and experiments is `studio.ui.trash.RunTrash`."""
 
     def __init__(self, outputs: Path) -> None:
         self.path = outputs / KEPT_IN

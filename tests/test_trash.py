@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 
 from studio.errors import StoreError
-from studio.trash import Trash
+from studio.trash import FileTrash
 
 
 @pytest.fixture
-def trash(tmp_path: Path) -> Trash:
+def trash(tmp_path: Path) -> FileTrash:
     (tmp_path / "run" / "exports").mkdir(parents=True)
     (tmp_path / "run" / "exports" / "a.safetensors").write_bytes(b"123")
     (tmp_path / "run" / "exports" / "a.json").write_text("{}")
-    return Trash(tmp_path)
+    return FileTrash(tmp_path)
 
 
-def test_what_is_thrown_away_comes_back_whole(trash: Trash, tmp_path: Path) -> None:
+def test_what_is_thrown_away_comes_back_whole(trash: FileTrash, tmp_path: Path) -> None:
     files = sorted((tmp_path / "run" / "exports").iterdir())
     thrown = trash.put(files, "a")
     assert (thrown.title, thrown.size, thrown.places) == ("a", 5, tuple(files))
@@ -27,14 +27,14 @@ def test_what_is_thrown_away_comes_back_whole(trash: Trash, tmp_path: Path) -> N
     assert trash.found() == [] and list(trash.path.iterdir()) == []
 
 
-def test_a_folder_goes_and_comes_with_all_that_is_in_it(trash: Trash, tmp_path: Path) -> None:
+def test_a_folder_goes_and_comes_with_all_that_is_in_it(trash: FileTrash, tmp_path: Path) -> None:
     thrown = trash.put([tmp_path / "run"], "run")
     assert not (tmp_path / "run").exists()
     trash.restore(thrown.name)
     assert (tmp_path / "run" / "exports" / "a.json").read_text() == "{}"
 
 
-def test_a_place_that_is_taken_again_is_not_overwritten(trash: Trash, tmp_path: Path) -> None:
+def test_a_place_that_is_taken_again_is_not_overwritten(trash: FileTrash, tmp_path: Path) -> None:
     file = tmp_path / "run" / "exports" / "a.safetensors"
     thrown = trash.put([file], "a")
     file.write_bytes(b"new")
@@ -43,7 +43,7 @@ def test_a_place_that_is_taken_again_is_not_overwritten(trash: Trash, tmp_path: 
     assert file.read_bytes() == b"new" and trash.found()
 
 
-def test_emptying_frees_what_was_there(trash: Trash, tmp_path: Path) -> None:
+def test_emptying_frees_what_was_there(trash: FileTrash, tmp_path: Path) -> None:
     trash.put([tmp_path / "run" / "exports" / "a.safetensors"], "a")
     assert trash.empty() == 3 and trash.found() == []
     with pytest.raises(StoreError, match="no longer"):

@@ -21,7 +21,7 @@ from studio.ui.media import Shelf
 from studio.ui.offers import Offer, offers
 from studio.ui.queue import Queue
 from studio.ui.touched import Touched
-from studio.ui.trash import Trash
+from studio.ui.trash import RunTrash
 from studio.ui.watch import Seen, Watch
 
 MODELS = "models"  # folder under outputs for base models of one's own
@@ -108,7 +108,7 @@ class Desk:
         self.queue = Queue(self.outputs)
         self.forecasts = Forecasts(self.watch)
         self.touched = Touched()
-        self.trash = Trash(self.outputs)
+        self.trash = RunTrash(self.outputs)
         self._last: tuple[Order | None, float] = (None, 0.0)
         self._guard = threading.Lock()
         self._alone: list[

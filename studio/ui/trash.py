@@ -31,8 +31,8 @@ class Thrown:
     time: float = 0.0
 
 
-class Trash:
-    """The trash of one outputs folder."""
+class RunTrash:
+    """The trash of one outputs folder for runs and experiments; that for files is `studio.trash.FileTrash`."""
 
     def __init__(self, outputs: Path) -> None:
         self.outputs = outputs

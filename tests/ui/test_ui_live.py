@@ -15,7 +15,7 @@ from studio.ui import bins, columns, view, waiting, walk
 from studio.ui.columns import Look
 from studio.ui.desk import Desk
 from studio.ui.tabs.train import _looked
-from studio.ui.trash import Trash
+from studio.ui.trash import RunTrash
 from tests.ui.doubles import NoWorker
 
 SPEC = 'name = "{0}"\n[method]\nkind = "{0}"\n[schedule]\nsteps = 10\n'
@@ -139,7 +139,7 @@ def test_a_run_that_hangs_is_counted_as_interrupted_and_cannot_go_on_writing(fir
 def test_a_run_goes_to_the_trash_and_comes_back_to_its_place(first: ExperimentStore) -> None:
     for kind in ("lora", "loha"):
         run(first, kind, Started(step=0, total=10), Finished(step=10, seconds=1))
-    trash = Trash(first.path.parent)
+    trash = RunTrash(first.path.parent)
     thrown = trash.put("first", "lora")
     assert [one.path.name for one in first.runs()] == ["loha"] and '"lora"' not in first.text()
     assert trash.thrown() == [thrown] and trash.size() > 0
@@ -159,7 +159,7 @@ def test_a_run_goes_to_the_trash_and_comes_back_to_its_place(first: ExperimentSt
 
 def test_a_run_at_work_ends_before_it_is_thrown_away(first: ExperimentStore) -> None:
     made = run(first, "lora", Started(step=0, total=10))
-    trash = Trash(first.path.parent)
+    trash = RunTrash(first.path.parent)
     with made.writing():
         with pytest.raises(StoreError, match="at work"):
             trash.put("first", "lora")
@@ -218,4 +218,4 @@ def test_a_trash_with_something_strange_in_it_is_still_read(tmp_path: Path) -> N
     folder = tmp_path / ".trash" / "x"
     folder.mkdir(parents=True)
     (folder / "trash.json").write_text(json.dumps({"key": "x", "colour": "red"}))
-    assert Trash(tmp_path).thrown() == []
+    assert RunTrash(tmp_path).thrown() == []

@@ -12,7 +12,7 @@ import gradio as gr
 
 from studio.errors import ModelError
 from studio.formats.shelf import FILES
-from studio.trash import Trash
+from studio.trash import FileTrash
 from studio.ui import further, stocklist, trial
 from studio.ui.desk import CHECKPOINTS, MODELS, Desk
 from studio.ui.i18n import t, tr
@@ -21,7 +21,7 @@ from studio.ui.speak import QUIET, lang_of, said, told
 from studio.ui.stock import SUFFIXES, Item, Stock
 from studio.ui.tabs.compare import board
 from studio.ui.tasks import Tasks
-from studio.ui.trash import Trash as RunTrash
+from studio.ui.trash import RunTrash
 
 KINDS = (trial.PICTURE, trial.MERGE, trial.EXPORT)
 
@@ -67,7 +67,7 @@ class _Room:
         self.desk = desk
         self.stock = Stock(desk)
         self.tasks = Tasks(desk.worker)
-        self.trash, self.runs = Trash(desk.outputs), RunTrash(desk.outputs)
+        self.trash, self.runs = FileTrash(desk.outputs), RunTrash(desk.outputs)
 
     def key(self, now: Any) -> tuple[Any, ...]:
         """What decides how the library looks: it is drawn anew only when this changes."""
