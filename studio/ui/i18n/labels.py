@@ -102,11 +102,14 @@ TITLES: dict[str, tuple[str, str]] = {
     "machine.compile": ("Compile blocks", "编译模块"),
 }
 
+BESIDE = {"method.kind": ("Method", "方法")}
+"""What is no field of the form, and yet is named."""
+
 
 def of(key: str, help_: str, lang: str) -> tuple[str, str]:
     """Title and help of the field ``key``, whose English help is ``help_``; a field without a title has its name."""
     plain = key.rpartition(".")[2].replace("_", " ").capitalize()
-    english, chinese = TITLES.get(key, (plain, plain))
+    english, chinese = (TITLES | BESIDE).get(key, (plain, plain))
     return (chinese, help_zh.HELP.get(help_, help_)) if lang == "zh" else (english, help_)
 
 
