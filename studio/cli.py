@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
 
     word = add("ui", help="open the page (the default)")
     _page(word)
-    _page(top)
+    _page(top)  # so that the page's words may stand before any word, too; `train` and `compare` heed --outputs
     word.set_defaults(call=ui)
 
     word = add("train", help="train one run from a preset or a spec file")
@@ -100,11 +100,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _page(word: argparse.ArgumentParser) -> None:
-    word.add_argument("--port", type=int, help="port to use; default: the first free one from 7860")
-    word.add_argument("--listen", action="store_true", help="answer other machines too; demands --token")
-    word.add_argument("--token", default="", help="secret that other machines must give")
-    word.add_argument("--no-browser", action="store_true", help="do not open a browser")
-    word.add_argument("--outputs", type=Path, default=OUTPUTS, help="folder of experiments")
+    usual: dict[str, Any] = {"default": argparse.SUPPRESS}  # which is that of the whole grammar, given or not
+    word.add_argument("--port", type=int, help="port to use; default: the first free one from 7860", **usual)
+    word.add_argument("--listen", action="store_true", help="answer other machines too; demands --token", **usual)
+    word.add_argument("--token", help="secret that other machines must give", **usual)
+    word.add_argument("--no-browser", action="store_true", help="do not open a browser", **usual)
+    word.add_argument("--outputs", type=Path, help="folder of experiments", **usual)
 
 
 def _settings(word: argparse.ArgumentParser, out: bool = True) -> None:
@@ -156,7 +157,7 @@ def train(arguments: argparse.Namespace) -> int:
     spec = load_spec(arguments.spec, _overrides(arguments))
     if arguments.estimate:
         return cli_machine.estimate(spec, arguments.json)
-    store = begin(spec, arguments.out, OUTPUTS)
+    store = begin(spec, arguments.out, arguments.outputs)
     return _follow(((store.path.name, event) for event in train(store, Resident())), arguments.json, store.path)
 
 
@@ -198,7 +199,7 @@ def compare(arguments: argparse.Namespace) -> int:
     from studio.spec import load_spec
 
     return cli_compare.compare(
-        arguments, lambda name, shared: load_spec(name, {**shared, **_overrides(arguments)}), OUTPUTS
+        arguments, lambda name, shared: load_spec(name, {**shared, **_overrides(arguments)}), arguments.outputs
     )
 
 

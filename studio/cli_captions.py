@@ -47,7 +47,8 @@ def caption(arguments: argparse.Namespace) -> int:
 
 
 def _caption(arguments: argparse.Namespace) -> int:
-    from studio.data.scan import resolve_folder
+    from studio.data.listing import listing
+    from studio.data.scan import none_in, resolve_folder
     from studio.engine.captioning import Batch, accept, is_example, ready
     from studio.engine.proposals import CaptionSpec
     from studio.section import valid
@@ -57,6 +58,9 @@ def _caption(arguments: argparse.Namespace) -> int:
         raise DataError("The example's captions stay as they are; add --dry-run, or copy its folder to change them.")
     names = ("captioner", "mode", "trigger", "prefix", "suffix")
     spec = valid(CaptionSpec, {name: getattr(arguments, name) for name in names})
+    found_here = listing(folder)
+    if not found_here.pictures and not found_here.left:
+        raise none_in(arguments.folder)
     batch = Batch(folder, spec, ready(spec.captioner, _settings(arguments.set)))
     found: list[Proposed] = []
     try:

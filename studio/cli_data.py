@@ -49,12 +49,15 @@ def _common(word: argparse.ArgumentParser) -> None:
 
 
 def check(arguments: argparse.Namespace) -> int:
-    """Judge a folder; 2 when pictures would not be used though nobody left them out."""
+    """Judge a folder; 2 when it has no pictures, or some would not be used though nobody left them out."""
     from studio.data.check import check
     from studio.data.judge import Report
+    from studio.data.scan import none_in
 
     spec, asked = _asked(arguments, arguments.fast)
     report = _drained(check(spec, asked), Report)
+    if not report.verdicts:
+        raise none_in(arguments.folder)
     if arguments.json:
         said = asdict(report) | {"counts": report.counts(), "unused": report.unused}
         for verdict, one in zip(said["verdicts"], report.verdicts, strict=True):
@@ -74,7 +77,8 @@ def prepare(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"folder": made.folder, "pictures": made.pictures, "data": made.spec.model_dump(mode="json")}))
     else:
-        print(f"{made.pictures} pictures are in {made.folder}; train with {_words_of(made)}")
+        there = "1 picture is" if made.pictures == 1 else f"{made.pictures} pictures are"
+        print(f"{there} in {made.folder}; train with {_words_of(made)}")
     return 0
 
 
@@ -154,4 +158,6 @@ def _told(report: "Report") -> Iterator[str]:
     if report.fast:
         yield "Only headers were read: blur, likeness and damage behind them are not known."
     if report.unused:
-        yield f"{len(report.unused)} pictures will not be used; mend them, or name them with --leave-out."
+        count = len(report.unused)
+        them = "1 picture" if count == 1 else f"{count} pictures"
+        yield f"{them} will not be used; mend what is wrong, or name it with --leave-out."

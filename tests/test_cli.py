@@ -125,9 +125,10 @@ def lines(text: str) -> list[dict[str, Any]]:
 def test_train_resume_and_export_from_the_line(
     file: str, outputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["train", file, "--json", "--set", "save.formats=[]"]) == 0
+    assert cli.main(["--outputs", str(tmp_path / "mine"), "train", file, "--json", "--set", "save.formats=[]"]) == 0
     told = lines(capsys.readouterr().out)
-    store = RunStore(outputs / "toys-word" / "word")
+    store = RunStore(tmp_path / "mine" / "toys-word" / "word")
+    assert not outputs.exists()
     assert {line["run"] for line in told} == {"word"} and told[-1]["kind"] == "finished"
     assert cli.main(["resume", str(store.path), "--steps", "2"]) == 0
     output = capsys.readouterr()

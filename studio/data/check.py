@@ -15,7 +15,7 @@ from studio.data.ledger import SETTLED
 from studio.data.listing import listing
 from studio.data.measure import Measured, measure
 from studio.data.names import relative
-from studio.data.scan import resolve_folder
+from studio.data.scan import held_folder, resolve_folder
 from studio.data.setting import DataSpec
 from studio.errors import DataError
 from studio.events import Progress
@@ -27,7 +27,9 @@ AT_ONCE: Final = 64  # pictures between two looks at whether anyone still wants 
 
 
 def check(spec: DataSpec, asked: Asked) -> Iterator[Progress | Report]:
-    """Look at all pictures of ``spec``'s folder, and masks that it asks for; yield how far it is, at last the Report.
+    """Look at all pictures of ``spec``'s folder, masks that it asks for, and another folder's pictures to judge by.
+
+    Yields how far it is, at last the Report.
 
     Close the generator to cancel: what was measured is kept in the folder, so that the next check goes on there, and
     a second one of an unchanged folder reads no picture at all. Raises DataError when there is no folder.
@@ -35,11 +37,17 @@ def check(spec: DataSpec, asked: Asked) -> Iterator[Progress | Report]:
     folder = resolve_folder(spec.folder)
     found = listing(folder)
     looked = list(dict.fromkeys([*found.pictures, *(found.masks.values() if spec.masks == "file" else ())]))
-    yield Progress(stage="checking", done=0, total=len(looked))
+    place = held_folder(spec)
+    apart = [] if place is None else listing(place).pictures
+    total = len(looked) + len(apart)
+    yield Progress(stage="checking", done=0, total=total)
     measured: dict[Path, Measured] = {}
     for done in _measured(folder, looked, asked.fast, measured):
-        yield Progress(stage="checking", done=done, total=len(looked))
-    yield judged(folder, found, measured, (spec, asked))
+        yield Progress(stage="checking", done=done, total=total)
+    others: dict[Path, Measured] = {}
+    for done in _measured(place, apart, asked.fast, others) if place else ():
+        yield Progress(stage="checking", done=len(looked) + done, total=total)
+    yield judged(folder, found, {**others, **measured}, (spec, asked))
 
 
 def known(folder: Path, paths: Sequence[Path]) -> dict[Path, Measured]:

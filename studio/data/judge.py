@@ -16,7 +16,7 @@ from studio.data.order import grouped, steps_per_epoch
 from studio.data.scan import held_folder, held_names, table_captions
 from studio.data.setting import DataSpec
 from studio.data.sidecar import Words, read_table, read_words
-from studio.data.similar import near_duplicates
+from studio.data.similar import across, near_duplicates
 from studio.data.tags import Tally, tally
 from studio.data.tokens import Length, Meter
 from studio.data.verdict import (
@@ -108,12 +108,12 @@ class _Heard:
 
 
 def judged(folder: Path, found: Listing, measured: Mapping[Path, Measured], by: tuple[DataSpec, Asked]) -> Report:
-    """The report on ``found`` in ``folder``, from what was ``measured`` of its pictures."""
+    """The report on ``found`` in ``folder``, from what was ``measured`` of its pictures, and of others to judge by."""
     spec, asked = by
     heard = _heard(found, spec, asked.meter)
     masks = _masks(found, measured, spec)
     parts = _parts(folder, found, measured, (spec, {*heard.troubles, *masks}))
-    likeness = _likeness(folder, found.pictures, measured, parts)
+    likeness = _likeness(folder, found.pictures, measured, parts) | _copied(found, measured, (spec, parts))
     focus = focuses(folder)
     verdicts = [_unusable(folder, path, reason, spec) for path, reason in found.left.items()]
     for path in found.pictures:
@@ -205,6 +205,23 @@ def _likeness(
         used[index]: of_likeness(relative(used[other], folder), parts[used[index]] != parts[used[other]])
         for index, other in pairs.items()
     }
+
+
+def _copied(
+    found: Listing, measured: Mapping[Path, Measured], by: tuple[DataSpec, Mapping[Path, Part]]
+) -> dict[Path, Finding]:
+    """Of pictures that are learnt: what is nearly the same as one to judge by that lies in another folder."""
+    spec, parts = by
+    place = held_folder(spec)
+    if place is None:
+        return {}
+    own = {path.resolve() for path in found.pictures}
+    apart = [path for path in listing(place).pictures if path in measured and path.resolve() not in own]
+    learnt = [path for path in found.pictures if parts[path] == "train"]
+    prints = [[(measured[path].look, measured[path].colours) for path in some] for some in (learnt, apart)]
+    pairs = across(prints[0], prints[1])
+    names = {index: f"{place.name}/{relative(apart[at], place)}" for at, index in pairs.items()}
+    return {learnt[index]: of_likeness(name, True) for index, name in names.items()}
 
 
 def _unusable(folder: Path, path: Path, reason: str, spec: DataSpec) -> Verdict:

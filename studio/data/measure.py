@@ -60,6 +60,16 @@ def measure(path: Path, fast: bool = False) -> Measured:
         return Measured(error=str(error))
 
 
+def fingerprint(path: Path) -> tuple[str, str]:
+    """Only what tells whether it is nearly the same as another: ``look`` and ``colours``; empty for no picture."""
+    try:
+        with opened(path) as raw, _ALONE if raw.width * raw.height > LARGE else contextlib.nullcontext():
+            small = _small(raw)
+        return look(small), colours(small)
+    except Unreadable:
+        return "", ""
+
+
 def _small(raw: Image.Image) -> Image.Image:
     """All of a picture decoded, upright and flat, but with no more pixels than its measures need."""
     raw.draft("RGB", (2 * SIDE, 2 * SIDE))  # a JPEG is read to its end all the same

@@ -57,6 +57,11 @@ def resolve_folder(folder: str) -> Path:
     return path
 
 
+def none_in(folder: str) -> DataError:
+    """What is said of a folder without pictures."""
+    return DataError(f"'{folder}' holds no pictures; add PNG, JPEG or WebP files to it.")
+
+
 def scan(folder: Path) -> tuple[Example, ...]:
     """Every picture under ``folder`` with its caption, in the natural order of names; hidden files are left out.
 

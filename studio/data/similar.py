@@ -38,6 +38,17 @@ def near_duplicates(looks: Sequence[str], colours: Sequence[str]) -> dict[int, i
     return found
 
 
+def across(learnt: Sequence[tuple[str, str]], judged: Sequence[tuple[str, str]]) -> dict[int, int]:
+    """The pictures of ``judged`` that are nearly the same as one of ``learnt``: their index, and that of the earliest.
+
+    Both are ``look`` and ``colours`` as `near_duplicates` takes them.
+    """
+    both = [*learnt, *judged]
+    pairs = near_duplicates([look for look, _ in both], [colours for _, colours in both])
+    count = len(learnt)
+    return {index - count: other for index, other in pairs.items() if index >= count > other}
+
+
 def _leaders(hashes: np.ndarray, paints: np.ndarray) -> list[int]:
     """For each kind the earliest one that is near it, itself where none is earlier."""
     leader = list(range(len(hashes)))

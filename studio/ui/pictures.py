@@ -19,7 +19,8 @@ def head(album: Album, place: Place, steps: str, lang: str) -> str:
     """One sentence of totals, what will not be used, the filters, and how far the check is."""
     return (
         f'<div class="ln totals"><span><b>{esc(_counted(album, lang))}</b> {esc(steps)}</span></div>'
-        f"{_fixed(album, lang)}{_unused(album, lang)}{_checking(album, lang)}{_filters(album, place, lang)}"
+        f"{_fixed(album, lang)}{_unused(album, lang)}{_leaks(album, lang)}"
+        f"{_checking(album, lang)}{_filters(album, place, lang)}"
     )
 
 
@@ -60,6 +61,15 @@ def _unused(album: Album, lang: str) -> str:
         f'<div class="ln unused" title="{esc(said)}">{badge("err", "✕ " + t("ds_unused", lang, n=len(names)))}'
         f"{accept}{button('verdict', t('ds_show', lang), 'small', 'stops')}</div>"
     )
+
+
+def _leaks(album: Album, lang: str) -> str:
+    """How many pictures are learnt and, nearly the same, judged by."""
+    count = album.counts().get("leak", 0)
+    if not count:
+        return ""
+    go = button("verdict", t("ds_show", lang), "small", "leak")
+    return f'<div class="ln leaks">{badge("warn", "! " + t("ds_leaks", lang, n=count))}{go}</div>'
 
 
 def _checking(album: Album, lang: str) -> str:

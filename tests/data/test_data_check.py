@@ -17,6 +17,7 @@ from studio.data.check import check
 from studio.data.hidden import HIDDEN
 from studio.data.image import open_picture
 from studio.data.judge import Asked, Report
+from studio.data.leak import leaks, told
 from studio.data.measure import measure, sharpness
 from studio.data.scan import dataset
 from studio.data.setting import DataSpec
@@ -98,6 +99,23 @@ def test_near_duplicates_are_found_and_the_embedded_pictures_are_none(folder: Pa
     assert (found.kind, found.other) == ("duplicate", "02.png")
     leak = verdict(report(folder, hold_back=("02.png",)), "5.jpg").findings[0]
     assert (leak.kind, leak.severity, leak.other) == ("leak", "loses", "02.png")
+
+
+def test_what_is_learnt_and_lies_in_the_folder_to_judge_by_as_well_is_told(folder: Path, tmp_path: Path) -> None:
+    apart = tmp_path / "apart"
+    (apart / "more").mkdir(parents=True)
+    open_picture(folder / "02.png").resize((200, 200)).save(apart / "more" / "5.jpg", quality=60)
+    Image.new("RGB", (64, 64), "red").save(apart / "red.png")
+    found = report(folder, held_out=str(apart))
+    assert {one.name for one in found.verdicts if "leak" in one.kinds} == {"02.png"}
+    assert verdict(found, "02.png").findings[0].other == "apart/more/5.jpg"
+    spec = DataSpec(folder=str(folder), held_out=str(apart))
+    split = dataset(spec)
+    pairs = leaks(split, spec)
+    assert pairs == {apart / "more" / "5.jpg": folder / "02.png"}
+    shutil.rmtree(folder / ".crucible")
+    assert leaks(split, spec) == pairs  # decoded, as nothing is noted any more
+    assert told(pairs, split.held_out).startswith("1 of 2 pictures to judge by look nearly the same")
 
 
 def test_plain_areas_are_like_each_other_only_in_one_colour(tmp_path: Path) -> None:
@@ -244,10 +262,14 @@ def test_the_embedded_example_gets_nothing_written_into_it() -> None:
 
 
 def test_the_command_line(folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    for word in ("check", "caption"):
+        assert main([word, str(tmp_path / "none")]) == 2
+        assert "none' holds no pictures; add PNG, JPEG or WebP files to it." in capsys.readouterr().err
     (folder / "bad\n.jpg").write_bytes(b"<html>")
     assert main(["check", str(folder), "--class-word", "dog"]) == 2
     said = capsys.readouterr().out
-    assert "bad\\n.jpg" in said and "1 pictures will not be used" in said and "bucket 64 x 64: 4" in said
+    assert "bad\\n.jpg" in said and "1 picture will not be used" in said and "bucket 64 x 64: 4" in said
     assert main(["check", str(folder), "--leave-out", "bad\n.jpg", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["counts"] == {"ok": 4, "left_out": 1} and told["unused"] == []

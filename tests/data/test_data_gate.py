@@ -12,7 +12,7 @@ from studio.engine.bench import Bench
 from studio.engine.machine import Machine, this_hardware
 from studio.engine.worker import Resident
 from studio.errors import DataError
-from studio.events import Progress
+from studio.events import Note, Progress
 from studio.hardware import decide
 from tests.data.nasty import PHOTO, encoded
 
@@ -72,5 +72,8 @@ def test_what_is_broken_behind_its_header_is_named_once_all_others_are_kept(
         seen += [event for event in bench(hold_back=("1.png",)).fill() if isinstance(event, Progress)]
     assert len(list((tmp_path / "latents").glob("*.safetensors"))) == 4
     good = bench(leave_out=("cut1.jpg", "cut2.jpg"), hold_back=("1.png",))
-    list(good.fill())
-    assert len(good.train) == 4
+    copy = tmp_path / "toys" / "8.png"
+    shutil.copy(tmp_path / "toys" / "1.png", copy)
+    notes = [event.text for event in good.fill() if isinstance(event, Note)]
+    assert len(good.train) == 5
+    assert [text[:31] for text in notes] == ["1 of 1 pictures to judge by loo"] and "'1.png' as '8.png'" in notes[0]

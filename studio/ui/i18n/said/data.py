@@ -221,4 +221,8 @@ ZH = {
     "{cut} of {of} captions go beyond the 75 tokens that are read; `check` says what is lost.": (
         "{of} 条标注中有 {cut} 条超出可读取的 75 个词元；`check` 会说明丢失了什么。"
     ),
+    "{n} of {n2} pictures to judge by look nearly the same as one that is learnt "
+    "('{name}' as '{name2}'), so copying would be praised; leave out one of each two.": (
+        "{n2} 张评判图片中有 {n} 张与训练图片几乎相同（“{name}”与“{name2}”），照搬会被高估；每对只留一张。"
+    ),
 }
