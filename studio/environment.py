@@ -42,6 +42,7 @@ class Stop(Exception):
 
 
 def say(sentence: str) -> None:
+    """Tell the user on stderr, apart from what a command answers on stdout."""
     print(f"crucible: {sentence}", file=sys.stderr, flush=True)
 
 
@@ -96,6 +97,7 @@ class Venv:
         self.stamp_file = self.folder / "crucible.json"
 
     def is_active(self) -> bool:
+        """Whether this very Python runs in it."""
         return os.path.realpath(sys.prefix) == os.path.realpath(self.folder)
 
     def fingerprint(self, *names: str) -> str:
@@ -106,6 +108,7 @@ class Venv:
         return seal.hexdigest()
 
     def stamp(self) -> dict[str, Any]:
+        """What was installed: a `fingerprint` for each part; empty where nothing was, or the stamp is torn."""
         try:
             stamp = json.loads(self.stamp_file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -113,6 +116,7 @@ class Venv:
         return stamp if isinstance(stamp, dict) else {}
 
     def write_stamp(self, stamp: dict[str, Any]) -> None:
+        """Replace the stamp, whole or not at all."""
         draft = self.stamp_file.with_suffix(".draft")
         with open(draft, "w", encoding="utf-8") as file:
             json.dump(stamp, file, indent=1)
@@ -121,6 +125,7 @@ class Venv:
         os.replace(draft, self.stamp_file)
 
     def ready(self, part: Part) -> bool:
+        """Whether ``part`` was installed to the end, as its files now want it."""
         return self.python.exists() and self.stamp().get(part.name) == self.fingerprint(*part.files)
 
     def make(self, run: Run, anew: bool) -> None:
@@ -161,6 +166,7 @@ def alone(file: Path) -> Iterator[int]:
 
 
 def try_lock(handle: int) -> bool:
+    """Lock an open file for this process alone; False where another holds it, or its file system knows no locks."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -206,6 +212,7 @@ def install(pip: Run, pins: Sequence[Pin], torch_index: str) -> list[str]:
 
 
 def demand(pip: Run, words: Sequence[str]) -> None:
+    """Run pip; raises Stop where it fails."""
     if pip(*words) != 0:
         raise Stop("pip could not finish (its own words are above); start again to go on from here.")
 
@@ -230,21 +237,28 @@ def python_for(parts: Sequence[Part], wish: Wish, venv: Venv, run: Run = call) -
 
 
 def whole_active(parts: Sequence[Part], wish: Wish, venv: Venv) -> bool:
+    """Whether the Python that runs now has all ``parts``."""
     return not wish.anew and not any(missing(part.pins(venv.root)) for part in parts)
 
 
 def fill_active(parts: Sequence[Part], wish: Wish, venv: Venv, run: Run) -> None:
+    """Install into the Python that runs now what it lacks of ``parts``; raises Stop."""
     for part in parts:
         if wish.anew or missing(part.pins(venv.root)):
             install(pip_of(sys.executable, venv.root, run), part.pins(venv.root), wish.torch_index)
 
 
 def whole_venv(parts: Sequence[Part], wish: Wish, venv: Venv) -> bool:
+    """Whether `.venv` has all ``parts``, with the torch that is wished for."""
     same_torch = wish.torch_index in ("", venv.stamp().get("torch_index", ""))
     return not wish.anew and same_torch and all(venv.ready(part) for part in parts)
 
 
 def fill_venv(parts: Sequence[Part], wish: Wish, venv: Venv, run: Run) -> None:
+    """Make `.venv` where it is missing and install what it lacks of ``parts``; raises Stop.
+
+    A part's stamp goes before it is touched and comes back after it, so a start that was cut off is seen.
+    """
     stamp = venv.stamp()
     index = wish.torch_index or stamp.get("torch_index", "")
     anew = wish.anew or index != stamp.get("torch_index", "")

@@ -34,6 +34,7 @@ class Part(NamedTuple):
     files: tuple[str, ...]
 
     def pins(self, root: Path) -> list[Pin]:
+        """What its file under ``root`` asks for on this platform."""
         return read_pins(root / self.files[0])
 
 

@@ -74,10 +74,6 @@ class FileTrash:
         folders = sorted(self.path.glob(f"*/{NOTE}"), reverse=True)
         return [self._read(note.parent) for note in folders]
 
-    def delete(self, name: str) -> None:
-        """Take one thing away for good; raises StoreError when it is gone already."""
-        removed(self.path / self._find(name).name)
-
     def empty(self) -> int:
         """Take everything away for good; returns the bytes that this frees."""
         found = self.found()

@@ -81,6 +81,7 @@ def methods(found: Sequence[Group]) -> str:
 
 
 def curves(found: Sequence[Group]) -> str:
+    """The training loss of each group, smoothed; a second one of a colour is dashed. Empty before the first step."""
     seen: set[str] = set()
     lines = []
     for group in found:
@@ -94,6 +95,7 @@ def curves(found: Sequence[Group]) -> str:
 
 
 def settings(found: Sequence[Group]) -> str:
+    """The settings in which the groups differ; empty where they differ in none."""
     apart = differences([group.first.spec for group in found])
     if not apart:
         return ""
@@ -114,6 +116,7 @@ def _setting(value: Any) -> str:
 
 
 def decisions(found: Sequence[Group]) -> str:
+    """What was decided for the machine and why, with the groups that it holds for unless it holds for all."""
     said: dict[tuple[str, str], list[str]] = {}
     for group in found:
         for decision in group.shown.view.decisions:
@@ -131,6 +134,7 @@ def _of(titles: Sequence[str], everyone: int) -> str:
 
 
 def exports(found: Sequence[Group]) -> str:
+    """Every finished file, how large it is, and how it is called in a prompt."""
     rows = []
     for group in found:
         run = group.shown
@@ -145,5 +149,6 @@ def exports(found: Sequence[Group]) -> str:
 
 
 def listed(rows: Iterable[str]) -> str:
+    """A list of terms and what is said of them; ``rows`` are its <dt> and <dd>. Empty for none."""
     inside = "".join(rows)
     return f"<dl>{inside}</dl>" if inside else ""

@@ -159,7 +159,7 @@ def _votes(store: ExperimentStore) -> list[_Vote]:
     """What was answered; a line that a crash tore says nothing."""
     found = []
     try:
-        lines = (store.path / KEPT_IN).read_text(encoding="utf-8").split("\n")
+        lines = (store.path / KEPT_IN).read_text(encoding="utf-8", errors="replace").split("\n")  # torn inside a letter
     except FileNotFoundError:
         return []
     for line in filter(None, lines):

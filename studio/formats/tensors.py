@@ -33,9 +33,11 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapp
 
 
 def load_tensors(path: str | Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file, on the CPU; raises SafetensorError or OSError for a damaged or missing one."""
     return load_file(path, device="cpu")
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
+    """The metadata in a safetensors file's header, empty where it has none; raises as `load_tensors`."""
     with safe_open(path, framework="pt", device="cpu") as file:
         return dict(file.metadata() or {})

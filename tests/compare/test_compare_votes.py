@@ -68,8 +68,8 @@ def test_an_answer_counts_once(store: ExperimentStore) -> None:
 
 def test_a_torn_line_loses_one_vote_at_most(store: ExperimentStore) -> None:
     votes.vote(store, votes.ask(store).key, "left")
-    with open(store.path / "votes.jsonl", "a", encoding="utf-8") as file:
-        file.write('{"question": "torn')
+    with open(store.path / "votes.jsonl", "ab") as file:
+        file.write('{"question": "torn", "prompt": "犬'.encode()[:-1])
     assert sum(score.votes for score in votes.tally(store)) == 2
     votes.vote(store, votes.ask(store).key, "right")
     assert sum(score.votes for score in votes.tally(store)) == 4
