@@ -12,6 +12,7 @@ from studio.data import prior
 from studio.data.cache import Cache, Encoded, encode
 from studio.data.caption import longest, with_trigger
 from studio.data.gate import gate
+from studio.data.leak import leaks, told
 from studio.data.order import batch as batch_of
 from studio.data.order import grouped
 from studio.data.scan import Example, dataset
@@ -86,6 +87,9 @@ class Bench:
             of = len(self.train)
             text = f"{cut} of {of} captions go beyond the 75 tokens that are read; `check` says what is lost."
             yield Note(text=text, level="warning")
+        copied = told(leaks(found, self.spec.data), found.held_out) if self.machine.main else ""
+        if copied:
+            yield Note(text=copied, level="warning")
 
     def _cut(self) -> int:
         """How many captions have more tokens than a text encoder reads; the words of a new one count as one."""
