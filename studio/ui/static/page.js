@@ -71,8 +71,8 @@
     box.addEventListener('close', () => { box.remove(); const now = found(); if (now) now.focus(); });
     document.body.append(box); box.showModal(); stay.focus();
   }, true);
-  const groups = '[role=radiogroup], [data-rove], [role=tablist]';  // one stop of the Tab key each; arrows move inside
-  const members = (group) => [...group.querySelectorAll(group.dataset.rove || (group.matches('[role=tablist]') ? '[role=tab]' : '[role=radio]'))]
+  const groups = '[role=radiogroup], [data-rove], [role=tablist], .seg';  // one stop of the Tab key each; arrows move inside
+  const members = (group) => [...group.querySelectorAll(group.dataset.rove || '[role=radio], [role=tab], input[type=radio]')]
     .filter((at) => !at.disabled && at.getAttribute('aria-disabled') !== 'true');
   const settle = () => {
     for (const group of document.querySelectorAll(groups)) {
@@ -101,7 +101,7 @@
     const tab = all[at + by].getAttribute('role') === 'tab';  // Enter opens it; the stop stays at the one that is open
     if (!tab) all[at + by].dataset.rover = '1';
     all[at + by].focus(); settle();
-    if (all[at + by].getAttribute('role') === 'radio') all[at + by].click();
+    if (all[at + by].matches('[role=radio], input[type=radio]')) all[at + by].click();
   });
   document.addEventListener('keydown', (event) => {  // to the search of what is shown
     if (event.key !== '/' || event.ctrlKey || event.target.closest('input, textarea, select')) return;
