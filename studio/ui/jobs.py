@@ -40,9 +40,8 @@ class Jobs:
         return () if job is None else (id(job), job.state, job.done, job.total)
 
     def start(self, kind: str, work: Callable[[], Iterator[Any]], after: Callable[[Any], None] | None = None) -> Job:
-        """Begin ``work``, which yields Progress and at last its result; ``after`` is given that.
-
-        Raises DataError while another job runs.
+        """Begin ``work``, which yields Progress and at last its result; ``after`` is given that, or
+        None of work that was cut off when a part of it was done. Raises DataError while another job runs.
         """
         with self._lock:
             if self.now and self.now.state == "running":
@@ -63,23 +62,32 @@ class Jobs:
 
 
 def _follow(job: Job, work: Callable[[], Iterator[Any]], after: Callable[[Any], None] | None) -> None:
-    state = "done"
-    try:
-        working = work()
-        for told in working:
-            if isinstance(told, Progress):
-                job.done, job.total = told.done, told.total
-            else:
-                job.result = told
-            if job.cancelled.is_set() and job.result is None:
-                getattr(working, "close", lambda: None)()
-                state = "cancelled"
-                break
-        if after and state == "done":
-            after(job.result)
-    except CrucibleError as error:
-        state, job.error = "failed", str(error)
-    except Exception as error:  # the page must stand, and say it
-        state, job.error = "failed", f"{type(error).__name__}: {error}"
+    state = _safely(job, lambda: _worked(job, work))
+    if after and (state == "done" or job.done):  # of what was cut off, a part is there
+        state = _safely(job, lambda: after(job.result) or state)
     job.state = state
     job.over.set()
+
+
+def _worked(job: Job, work: Callable[[], Iterator[Any]]) -> str:
+    working = work()
+    for told in working:
+        if isinstance(told, Progress):
+            job.done, job.total = told.done, told.total
+        else:
+            job.result = told
+        if job.cancelled.is_set() and job.result is None:
+            getattr(working, "close", lambda: None)()
+            return "cancelled"
+    return "done"
+
+
+def _safely(job: Job, call: Callable[[], str]) -> str:
+    """The state that ``call`` ends in, or `failed`, with the reason in the job."""
+    try:
+        return call()
+    except CrucibleError as error:
+        job.error = str(error)
+    except Exception as error:  # the page must stand, and say it
+        job.error = f"{type(error).__name__}: {error}"
+    return "failed"
