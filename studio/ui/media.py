@@ -1,19 +1,14 @@
 """The only file that gives files to the browser: each route one kind of file, from inside one folder, safely typed."""
 
-import contextlib
 import hashlib
-import io
-import os
-import threading
 from pathlib import Path
 from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import FileResponse
-from PIL import Image
 
-from studio.data.image import Unreadable, opened, upright
 from studio.data.scan import ENDINGS
+from studio.ui.thumbs import Thumbs
 
 SAMPLE_TYPES = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 REPORT_POLICY = (
@@ -82,6 +77,7 @@ def export_url(run: Path, file: Path) -> str:
 def router(outputs: Path, shelf: Shelf) -> APIRouter:
     """All routes under /media."""
     routes = APIRouter(prefix="/media")
+    thumbs = Thumbs(outputs / THUMBNAILS)
 
     @routes.get("/sample/{experiment}/{run}/{path:path}")
     def sample(experiment: str, run: str, path: str) -> Response:
@@ -99,7 +95,7 @@ def router(outputs: Path, shelf: Shelf) -> APIRouter:
             raise HTTPException(404) from error
         if found.suffix.lower() not in ENDINGS or side not in SIZES:
             raise HTTPException(404)
-        return Response(kept(outputs / THUMBNAILS, found, side), media_type="image/webp", headers=KEEP)
+        return Response(thumbs.of(found, side), media_type="image/webp", headers=KEEP)
 
     @routes.get("/export/{experiment}/{run}/{name}")
     def export(experiment: str, run: str, name: str) -> Response:
@@ -130,33 +126,3 @@ def inside_folder(outputs: Path, *parts: str) -> Path:
     if not path.resolve().is_relative_to(outputs.resolve()):
         raise HTTPException(404)
     return path
-
-
-def kept(place: Path, path: Path, side: int) -> bytes:
-    """The `thumbnail` of a picture, made once for each state of its file and then kept in ``place``."""
-    state = path.stat()
-    named = hashlib.sha256(f"{path}\0{state.st_size}\0{state.st_mtime_ns}\0{side}".encode("utf-8", "surrogateescape"))
-    file = place / named.hexdigest()[:2] / f"{named.hexdigest()[2:40]}.webp"
-    with contextlib.suppress(OSError):
-        return file.read_bytes()
-    data = thumbnail(path, side)
-    draft = file.with_name(f"{file.name}-{os.getpid()}-{threading.get_ident()}")
-    with contextlib.suppress(OSError):  # where nothing can be kept it only costs time
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(data)
-        os.replace(draft, file)
-    return data
-
-
-def thumbnail(path: Path, side: int) -> bytes:
-    """A picture of any kind as a small WebP, turned upright; one that cannot be read is a 415."""
-    try:
-        with opened(path) as raw:
-            raw.draft("RGB", (side, side))  # a JPEG is decoded at half its size, or less, where that is enough
-            picture = upright(raw).convert("RGBA" if "A" in raw.getbands() else "RGB")
-    except Unreadable as error:
-        raise HTTPException(415) from error
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    data = io.BytesIO()
-    picture.save(data, "WEBP", quality=88)
-    return data.getvalue()

@@ -1,5 +1,7 @@
 """Files reach the browser only from where they belong, and only as what they are."""
 
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from starlette.testclient import TestClient
 
 from studio.ui import media
 from studio.ui.media import Shelf
+from studio.ui.thumbs import DAY, LEFT, Thumbs
 
 
 @pytest.fixture
@@ -93,3 +96,23 @@ def test_dataset_pictures_are_made_anew_and_only_from_opened_folders(
     assert browser.get(f"/media/picture/{name}/160/notes.txt").status_code == 404
     assert browser.get(f"/media/picture/{name}/4000/a.jpg").status_code == 404
     assert browser.get(f"/media/picture/{name}/160/%2e%2e/secret.png").status_code == 404
+
+
+def test_thumbnails_are_kept_up_to_a_size_and_those_go_first_that_nobody_looks_at(tmp_path: Path) -> None:
+    pictures = [tmp_path / f"{number}.png" for number in range(9)]
+    for picture in pictures:
+        Image.effect_noise((64, 64), 90).save(picture)
+    place, now = tmp_path / "kept", time.time()
+    thumbs = Thumbs(place)
+    made = {}
+    for age, picture in enumerate(pictures):
+        before = set(place.rglob("*.webp"))
+        data = thumbs.of(picture, 160)
+        made[picture] = (set(place.rglob("*.webp")) - before).pop()
+        os.utime(made[picture], (now - (9 - age) * DAY,) * 2)
+    assert thumbs.of(pictures[0], 160) == made[pictures[0]].read_bytes()  # the oldest, but it was looked at
+    few = Thumbs(place, most=5 * len(data))
+    few.sweep()
+    left = [picture for picture in pictures if made[picture].exists()]
+    assert pictures[0] in left and left[1:] == pictures[10 - len(left) :] and len(left) > 2
+    assert sum(made[picture].stat().st_size for picture in left) <= 5 * len(data) * LEFT
