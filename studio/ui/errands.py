@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from studio.data.listing import ENDINGS, JUNK
+from studio.data.mask import removal_lacks
 from studio.data.names import listed, natural
 from studio.data.names import shown as readable
 from studio.ui import inputs, painter
@@ -69,10 +70,10 @@ def choose(at: str, lang: str) -> str:
     place = Path(at or Path.home()).expanduser()
     wrong = ""
     try:
-        place, folders, here = _folders(place)
+        folders, here = _folders(place)
     except OSError as error:
         wrong = notice("err", t("ds_not_opened", lang, folder=place, why=error.strerror or type(error).__name__))
-        place, folders, here = place, [], 0
+        folders, here = [], 0
     up = button("browse", "↑ ..", "small", str(place.parent), disabled=place.parent == place)
     rows = "".join(
         f'<button type="button" class="row" data-act="browse" data-id="{esc(path)}">'
@@ -93,7 +94,7 @@ def choose(at: str, lang: str) -> str:
     return _tool(t("ds_choose_title", lang), body, lang)
 
 
-def _folders(place: Path) -> tuple[Path, list[tuple[Path, int]], int]:
+def _folders(place: Path) -> tuple[list[tuple[Path, int]], int]:
     """The folders in ``place`` with how many pictures each holds, and how many ``place`` has; raises OSError."""
     folders, here = [], 0
     with os.scandir(place) as entries:
@@ -105,7 +106,7 @@ def _folders(place: Path) -> tuple[Path, list[tuple[Path, int]], int]:
             else:
                 here += os.path.splitext(entry.name)[1].lower() in ENDINGS
     folders.sort(key=lambda path: natural(path.name))
-    return place, [(path, _count(path)) for path in folders[:MOST]], here
+    return [(path, _count(path)) for path in folders[:MOST]], here
 
 
 def _count(place: Path) -> int:
@@ -129,8 +130,6 @@ def prepare(album: Album, outputs: Path, form: dict[str, Any], lang: str) -> str
 
 def mask(album: Album, path: Path, shelf: str, lang: str) -> str:
     """The picture that is painted on, and what else can be done for its mask."""
-    from studio.data.mask import removal_lacks
-
     lacking = removal_lacks()
     there = path in album.found.masks
     remove = button("mask_off", t("ds_mask_off", lang)) if there else ""

@@ -3,8 +3,12 @@
 import base64
 import io
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+import numpy as np
+from PIL import Image
+
+from studio.data.mask import load_mask, save_mask
 from studio.errors import DataError
 from studio.ui.album import Album
 from studio.ui.i18n import t, tr
@@ -58,10 +62,6 @@ def sides(width: int, height: int) -> tuple[int, int]:
 
 def _ink(path: Path, size: tuple[int, int]) -> str:
     """The mask that a picture has, as a picture to go on painting on; "" where it has none. Raises DataError."""
-    from PIL import Image
-
-    from studio.data.mask import load_mask  # here, as it brings in torch
-
     old = load_mask(path)
     if old is None:
         return ""
@@ -75,19 +75,14 @@ def _ink(path: Path, size: tuple[int, int]) -> str:
 
 def keep(path: Path, painted: object) -> None:
     """Save what was painted, the canvas as a PNG's data address, as the picture's mask; raises DataError."""
-    from studio.data.mask import save_mask
-
     ink = _alpha(str(painted))
     if not ink.any():
         raise DataError("Nothing is painted; paint over what shall be learnt, then save.")
     save_mask(path, ink)
 
 
-def _alpha(address: str) -> Any:
+def _alpha(address: str) -> np.ndarray:
     """Where there is paint, (height, width) of bool; raises DataError for what no canvas sends."""
-    import numpy as np
-    from PIL import Image
-
     try:
         data = base64.b64decode(address.removeprefix(ADDRESS), validate=True)
         with Image.open(io.BytesIO(data), formats=("PNG",)) as canvas:
