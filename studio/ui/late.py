@@ -4,15 +4,14 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-_IMPORTS = threading.Lock()
+IMPORTS = threading.Lock()
+"""Held by whoever brings in torch and what stands on it: of two threads amid the same import one finds half a module,
+and what failed so fails again until the program ends."""
 
 
 def libraries() -> None:
-    """Bring in diffusers and transformers; whoever works beside the worker calls it first.
-
-    They load themselves by parts, and of two threads that ask at once one finds half a module and fails.
-    """
-    with _IMPORTS:
+    """Bring in diffusers and transformers, which load themselves by parts; whoever works beside the worker calls it."""
+    with IMPORTS:
         import transformers
         from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline  # noqa: F401
 

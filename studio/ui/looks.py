@@ -3,6 +3,8 @@
 import threading
 from dataclasses import dataclass
 
+from studio.ui.late import IMPORTS
+
 BASE_COLOUR = "#858E91"
 
 
@@ -39,11 +41,13 @@ class Looks:
 
     def _load(self) -> None:
         try:
-            from studio.engine.machine import this_hardware
-            from studio.methods import registry
+            with IMPORTS:
+                from studio.engine.machine import this_hardware
+                from studio.methods import registry
 
-            this_hardware()  # it takes seconds, and the page asks for it first thing
-            for kind, cls in registry().items():
+                this_hardware()  # it takes seconds, and the page asks for it first thing
+                found = registry()
+            for kind, cls in found.items():
                 self._known[kind] = Look(kind, cls.title, cls.colour, cls.sentence, cls.usage, cls.ring, cls.readers)
         except Exception as error:  # the page must stand, and say it, even where the engine cannot be loaded
             self.error = f"{type(error).__name__}: {error}"

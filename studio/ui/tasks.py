@@ -30,6 +30,8 @@ class Task:
     error: str = ""
     results: list[Any] = field(default_factory=list)
     cancelled: threading.Event = field(default_factory=threading.Event)
+    given: bool = False
+    """Whether the worker has it, or had it."""
 
     @property
     def open(self) -> bool:
@@ -52,21 +54,29 @@ class Tasks:
 
     def of(self, kind: str) -> Task | None:
         """The newest task of a kind."""
-        return self._known.get(kind)
+        task = self._known.get(kind)
+        if task and task.given and task.state == "waiting" and not self._is_held(task) and task.state == "waiting":
+            task.state, task.error = "failed", "It was cut off; start it again."  # the worker fell over before it
+        return task
+
+    def _is_held(self, task: Task) -> bool:
+        """Whether the worker will come to it or is at it; asked in this order, for it goes from one to the other."""
+        return task.label in self.worker.waiting() or task.label == self.worker.current
 
     def key(self, *kinds: str) -> tuple[Any, ...]:
         """Changes whenever there is something new to draw of these kinds."""
-        found = [self._known[kind] for kind in kinds if kind in self._known]
+        found = [task for kind in kinds if (task := self.of(kind))]
         return tuple((id(task), task.state, task.done, task.total) for task in found)
 
     def start(self, kind: str, title: str, work: Work, about: str = "") -> Task:
         """Queue ``work``, whose Progress is followed whose other yields are results; raises SpecError if one runs."""
         with self._lock:
-            known = self._known.get(kind)
+            known = self.of(kind)
             if known and known.open:
                 raise SpecError(f"'{known.title}' is still being worked on; wait for it, or cancel it.")
             task = self._known[kind] = Task(kind, title, about)
         self.worker.submit(task.label, lambda resident: _followed(task, work, resident))
+        task.given = True
         return task
 
     def heard(self, kind: str, done: int, total: int) -> None:

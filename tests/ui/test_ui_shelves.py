@@ -177,6 +177,32 @@ def test_a_task_is_followed_cancelled_and_never_started_twice() -> None:
     assert broken.state == "failed" and "It broke." in sheets.progress(broken, "", "en")
 
 
+def test_a_part_in_hand_is_heard_of_and_can_be_cancelled_amid() -> None:
+    worker = Steps()
+    tasks = Tasks(worker)
+
+    def work(resident: Any) -> Iterator[Any]:
+        for step in range(1, 9):
+            tasks.heard("picture", step, 8)
+            if step == 3:
+                tasks.cancel("picture")
+        yield "made"
+
+    task = tasks.start("picture", "one", work)
+    worker.drain()
+    assert (task.state, task.done, task.total, task.results) == ("cancelled", 4, 8, [])
+
+
+def test_a_task_that_the_worker_fell_over_waits_no_more() -> None:
+    worker = Steps()
+    tasks = Tasks(worker)
+    task = tasks.start("sheet", "one", lambda resident: iter(()))
+    assert tasks.of("sheet") is task and task.state == "waiting"
+    worker.going = None
+    assert tasks.of("sheet") is task and (task.state, task.error) == ("failed", "It was cut off; start it again.")
+    tasks.start("sheet", "two", lambda resident: iter(()))
+
+
 def fails() -> Iterator[Any]:
     yield 1
     raise SpecError("It broke.")
@@ -185,8 +211,13 @@ def fails() -> Iterator[Any]:
 class Steps(NoWorker):
     """A worker that goes as far as it is told."""
 
+    going: Any = None
+
     def submit(self, label: str, job: Any) -> None:
-        self.going = job(None)
+        self.going, self.label = job(None), label
+
+    def waiting(self) -> list[str]:
+        return [self.label] if self.going is not None else []
 
     def step(self) -> None:
         next(self.going)

@@ -1,6 +1,7 @@
 """The only file that knows the Library tab: everything that can be used, and what can be done with it."""
 
 import functools
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.errors import ModelError
+from studio.errors import CrucibleError, ModelError
 from studio.formats.shelf import FILES
 from studio.trash import FileTrash
 from studio.ui import further, stocklist, trial
@@ -222,23 +223,34 @@ class _Room:
     @told
     def brought(self, place: dict[str, Any], files: list[str], request: gr.Request) -> tuple[Any, ...]:
         """Files of one's own: each is looked into, and lies in outputs/files (a whole model in outputs/models) then."""
-        from studio.formats.recognise import recognise
-
-        lang, names = lang_of(request), []
+        lang, places = lang_of(request), {}
+        self.desk.looks.begin()
+        self.desk.looks.ready.wait()  # a file is read with torch, which two threads must not bring in
         for path in map(Path, files or []):
-            found = recognise(path)
-            if found.kind == "unknown":
-                raise ModelError(f"'{path.name}' is neither a base model nor a file to stack on one; choose another.")
-            to = self.desk.outputs / (MODELS if found.kind == "base" else FILES) / path.name
-            if to.exists():
-                raise ModelError(f"There is a file '{path.name}' in the library already; rename the new one.")
+            places[path] = self._place(path)
+        for path, to in places.items():
             to.parent.mkdir(parents=True, exist_ok=True)
             draft = to.with_name(f".{to.name}")
             shutil.copyfile(path, draft)
             draft.replace(to)
-            names.append(path.name)
+        names = [path.name for path in places]
         place = {**place, "toast": {"text": t("lib_imported", lang, name=", ".join(names)), "name": ""}}
         return (*self.show(place, lang), place)
+
+    def _place(self, path: Path) -> Path:
+        """Where an uploaded file shall lie; raises ModelError for what cannot be used or is there already."""
+        from studio.formats.recognise import recognise
+
+        try:
+            found = recognise(path)
+        except CrucibleError as error:  # the folder that it was uploaded to says nothing to anybody
+            raise ModelError(str(error).replace(f"{path.parent}{os.sep}", "")) from error
+        if found.kind == "unknown":
+            raise ModelError(f"'{path.name}' is neither a base model nor a file to stack on one; choose another.")
+        to = self.desk.outputs / (MODELS if found.kind == "base" else FILES) / path.name
+        if to.exists():
+            raise ModelError(f"There is a file '{path.name}' in the library already; rename the new one.")
+        return to
 
 
 def _changed(path: Path) -> int:
