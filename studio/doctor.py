@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.hardware import Hardware, MachineSpec, decide
+from studio.hardware import BITS, COMPILED, NO_COMPILER, NO_TRITON, Hardware, MachineSpec, decide
 from studio.pins import ROOT, STUDIO
 
 OK, MISSING, WRONG = "OK", "missing", "wrong"
@@ -37,6 +37,8 @@ def findings(hw: Hardware, folder: Path | None = None) -> list[Finding]:
     rows += [_device(hw), *_card(hw), *_memory(hw), _precision(hw), _attention(hw)]
     rows.append(_optional(hw, "xformers", "PyTorch's own attention is used instead; nothing is lost but some speed."))
     rows.append(_optional(hw, "bitsandbytes", "8-bit optimizers fall back to plain ones, which need more memory."))
+    rows += [_few_bits(hw, kind) for kind in BITS]
+    rows.append(_compiler(hw))
     for name in ("diffusers", "transformers", "peft", "accelerate", "gradio"):
         version = hw.versions.get(name, "")
         rows.append(Finding(OK, name, version) if version else Finding(MISSING, name, "not installed", INSTALL))
@@ -48,7 +50,8 @@ def findings(hw: Hardware, folder: Path | None = None) -> list[Finding]:
     return rows
 
 
-INSTALL = "Type: python launch.py --reinstall"
+REINSTALL = "python launch.py --reinstall"
+INSTALL = f"Type: {REINSTALL}"
 OTHER_TORCH = f"{INSTALL} --torch-index URL (see --help), with a PyTorch that has its kernels."
 
 
@@ -126,6 +129,35 @@ def _optional(hw: Hardware, name: str, consequence: str) -> Finding:
         return Finding(OK, name, "not needed here: it runs on CUDA cards only")
     verdict = WRONG if hw.versions.get(name) else MISSING
     return Finding(verdict, name, trouble, f"{consequence} To add it, type: {_command(name)}", optional=True)
+
+
+def _few_bits(hw: Hardware, kind: str) -> Finding:
+    """The base held in 8 or 4 bits, which bitsandbytes packs."""
+    trouble = hw.probes.get(kind, "it was not probed.")
+    if not trouble:
+        return Finding(OK, kind, f"{BITS[kind]} bits, answered a real call")
+    verdict = WRONG if hw.versions.get("bitsandbytes") else MISSING
+    consequence = f"With machine.quantize = {kind} the base keeps its full width."
+    return Finding(verdict, kind, trouble, f"{consequence} To add it, type: {_command('bitsandbytes')}", optional=True)
+
+
+def _compiler(hw: Hardware) -> Finding:
+    """What torch.compile needs beside PyTorch."""
+    if hw.device not in COMPILED:
+        return Finding(OK, "torch.compile", "not needed here: it pays on graphics cards only")
+    trouble = hw.probes.get("compiler", "it was not probed.")
+    if not trouble:
+        return Finding(OK, "torch.compile", "Triton and a C compiler are there")
+    no_compiler = trouble == NO_COMPILER
+    typed = "sudo apt-get -y install gcc" if no_compiler else _triton()
+    verdict = MISSING if no_compiler or trouble == NO_TRITON else WRONG
+    advice = f"With machine.compile = true nothing is compiled. To add it, type: {typed}"
+    return Finding(verdict, "torch.compile", trouble, advice, optional=True)
+
+
+def _triton() -> str:
+    """What brings Triton: PyTorch itself, but for Windows, where another project builds it."""
+    return f"{sys.executable} -m pip install --no-deps triton-windows" if sys.platform == "win32" else REINSTALL
 
 
 def _command(name: str) -> str:

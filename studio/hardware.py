@@ -15,9 +15,12 @@ import psutil
 from studio.plan import BITS, EIGHT_BIT, Choice, Hardware, MachineSpec, Plan, Precision, decide
 
 __all__ = [
-    "EIGHT_BIT", "PACKAGES", "Choice", "Hardware", "MachineSpec", "Plan", "Precision", "decide", "energy_spent",
+    "BITS", "EIGHT_BIT", "PACKAGES", "Choice", "Hardware", "MachineSpec", "Plan", "Precision", "decide", "energy_spent",
     "memory_free", "memory_peak", "probe", "release_memory", "reset_memory_peak",
 ]  # fmt: skip
+COMPILED = ("cuda", "xpu")  # devices for which torch.compile's code is worth its start
+NO_TRITON = "Triton is not installed."
+NO_COMPILER = "there is no C compiler; install gcc."
 PACKAGES = ("torch", "diffusers", "transformers", "peft", "accelerate", "bitsandbytes", "xformers", "gradio")
 
 
@@ -65,9 +68,32 @@ def _cuda_card() -> dict[str, Any]:
         "name": name,
         "memory": torch.cuda.get_device_properties(index).total_memory,
         "free": memory_free("cuda")[0],
-        "bf16": torch.cuda.is_bf16_supported(including_emulation=False),
+        "bf16": torch.cuda.is_bf16_supported(including_emulation=False) and amd_has_bf16(_amd_arch(index)),
         "fp16": True,
     }
+
+
+def _amd_arch(index: int) -> str:
+    """What ROCm calls the card, such as gfx1030 or gfx90a:sramecc+:xnack-; "" for a card of another maker."""
+    import torch
+
+    return str(torch.cuda.get_device_properties(index).gcnArchName) if torch.version.hip else ""
+
+
+def amd_has_bf16(arch: str) -> bool:
+    """Whether the AMD card ``arch`` computes in bfloat16; "" is none, and True. PyTorch says so of all of them.
+
+    From MI100 (gfx908), MI200 (gfx90a), MI300 (gfx94) and RDNA 3 (gfx11) on. On Vega and RDNA 1 and 2 it is emulated,
+    or ends the process where a kernel is compiled for it (AMD's table of hardware features; OpenXLA's
+    `has_bf16_dtype_support`).
+    """
+    number = arch.partition(":")[0].removeprefix("gfx")
+    if not number:
+        return True
+    major, minor = number[:-2], number[-2:]
+    if major == "9":
+        return minor in ("08", "0a") or minor >= "40"
+    return major.isdigit() and int(major) > 10
 
 
 def kernels_for(capability: tuple[int, int]) -> str:
@@ -257,13 +283,17 @@ def _probe_quantized(kind: str, device: str) -> str:
 
 def _probe_compiler(device: str) -> str:
     """What torch.compile's code for cards is made with: Triton, and a C compiler, which on Windows Triton brings."""
-    import importlib.util
+    import importlib
 
-    if device not in ("cuda", "xpu"):
+    if device not in COMPILED:
         return "it pays on graphics cards only."
-    if importlib.util.find_spec("triton") is None:
-        return "Triton is not installed."
+    try:
+        importlib.import_module("triton")
+    except ModuleNotFoundError:
+        return NO_TRITON
+    except Exception as error:  # a foreign binary may fail in any way, and no failure may end the start
+        return f"Triton is installed but does not load ({type(error).__name__})."
     compilers = (os.environ.get("CC", ""), "cc", "gcc", "clang")
     if os.name == "posix" and not any(name and shutil.which(name) for name in compilers):
-        return "there is no C compiler; install gcc."
+        return NO_COMPILER
     return ""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from studio.doctor import MISSING, OK, WRONG, Finding, findings, has_kernels
-from studio.hardware import PACKAGES, Hardware
+from studio.hardware import NO_COMPILER, NO_TRITON, PACKAGES, Hardware
 
 ALL = dict.fromkeys((*PACKAGES, "python"), "1.0")
 CARD = Hardware(
@@ -15,7 +15,7 @@ CARD = Hardware(
     memory=24 << 30,
     bf16=True,
     fp16=True,
-    probes={"xformers": "", "bitsandbytes": ""},
+    probes={"xformers": "", "bitsandbytes": "", "int8": "", "nf4": "", "compiler": ""},
     versions=ALL,
 )
 
@@ -46,9 +46,30 @@ def test_what_is_missing_says_what_to_type_and_what_is_broken_says_so() -> None:
     assert "fp16 with a loss scaler" in found["precision"].advice
 
 
+@pytest.mark.parametrize(
+    ("probes", "version", "verdicts", "typed"),
+    [
+        ({}, "0.50", (OK, OK, OK), ""),
+        (dict.fromkeys(("int8", "nf4"), "it is not installed."), "", (MISSING, MISSING, OK), "bitsandbytes"),
+        ({"nf4": "its nf4 does not run (OSError)."}, "0.50", (OK, WRONG, OK), "bitsandbytes"),
+        ({"compiler": NO_TRITON}, "0.50", (OK, OK, MISSING), "--reinstall"),
+        ({"compiler": NO_COMPILER}, "0.50", (OK, OK, MISSING), "install gcc"),
+        ({"compiler": "Triton is installed but does not load (OSError)."}, "0.50", (OK, OK, WRONG), "--reinstall"),
+    ],
+)
+def test_few_bits_and_the_compiler_say_what_to_type(
+    probes: dict[str, str], version: str, verdicts: tuple[str, ...], typed: str
+) -> None:
+    card = dataclasses.replace(CARD, probes={**CARD.probes, **probes}, versions={**ALL, "bitsandbytes": version})
+    found = [rows(card)[part] for part in ("int8", "nf4", "torch.compile")]
+    assert tuple(row.verdict for row in found) == verdicts
+    for row in found:
+        assert row.verdict == OK or (row.optional and typed in row.advice.partition(" type: ")[2])
+
+
 def test_a_cpu_is_not_told_to_want_xformers() -> None:
     found = rows(Hardware(probes={"xformers": "it runs on CUDA cards only.", "bitsandbytes": ""}, versions=ALL))
-    assert found["xformers"].verdict == OK and found["precision"].advice == ""
+    assert found["xformers"].verdict == found["torch.compile"].verdict == OK and found["precision"].advice == ""
 
 
 @pytest.mark.parametrize(

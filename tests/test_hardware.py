@@ -227,12 +227,13 @@ class FakeCard:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], computes: bool = True) -> None:
         self.asked: list[bool] = []
+        self.arch = ""
         answers: dict[str, Any] = {
             "is_available": lambda: True,
             "current_device": lambda: 0,
             "get_device_name": lambda index: "NVIDIA Fake",
             "get_device_capability": lambda index: capability,
-            "get_device_properties": lambda index: types.SimpleNamespace(total_memory=8 << 30),
+            "get_device_properties": lambda index: types.SimpleNamespace(total_memory=8 << 30, gcnArchName=self.arch),
             "get_arch_list": lambda: ["sm_75", "sm_80", "sm_86"],
             "mem_get_info": lambda: (7 << 30, 8 << 30),
             "is_bf16_supported": self.bf16,
@@ -258,6 +259,35 @@ def test_emulated_bfloat16_counts_as_none(capability: tuple[int, int], monkeypat
     assert (hw.device, hw.capability, hw.memory, hw.free) == ("cuda", capability, 8 << 30, 7 << 30)
     assert hw.bf16 == (capability >= (8, 0)) and hw.fp16 and hw.arches == ("sm_75", "sm_80", "sm_86")
     assert decide(hw, MachineSpec(), "adamw").compute == ("bf16" if hw.bf16 else "fp16")
+
+
+@pytest.mark.parametrize(
+    ("arch", "native"),
+    [
+        ("gfx803", False),
+        ("gfx900", False),
+        ("gfx906:sramecc+:xnack-", False),
+        ("gfx90c", False),
+        ("gfx1010", False),
+        ("gfx1032", False),
+        ("gfx908:sramecc+:xnack-", True),
+        ("gfx90a", True),
+        ("gfx942", True),
+        ("gfx950", True),
+        ("gfx1100", True),
+        ("gfx1151", True),
+        ("gfx1201", True),
+    ],
+)
+def test_amds_cards_have_bfloat16_by_their_kind(arch: str, native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch for ROCm says yes for every card, `including_emulation` or not."""
+    fake = FakeCard(monkeypatch, (9, 0))
+    fake.arch = arch
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    hw = probe()
+    assert hw.bf16 == native and hw.fp16
+    plan = decide(hw, MachineSpec(), "adamw")
+    assert (plan.compute, plan.scaler) == (("bf16", False) if native else ("fp16", True))
 
 
 def test_a_card_without_kernels_in_this_pytorch_leaves_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from studio.engine.ahead import Ahead
 from studio.engine.draw import draw, fixed_draw
 from studio.engine.learner import Batch, Learner
 from studio.engine.machine import Machine
-from studio.engine.sample import Easel, Wanted, draw_pictures, evaluating, wanted
+from studio.engine.sample import Easel, Wanted, draw_pictures, evaluating, together, wanted
 from studio.engine.shown import showings
 from studio.errors import DataError, ModelError, SpecError
 from studio.events import Event, Note, Picture, Progress, Sampled, Validated
@@ -197,20 +197,32 @@ class Bench:
         if not self.held_out:
             return
         with evaluating(self.models):
-            losses = [self._loss_of(index, learner, say) for index in range(len(self.held_out))]
+            prompts = [say(with_trigger(encoded.example.caption, self.spec.data)) for encoded in self.held_out]
+            if self.models.one_at_a_time and not learner.knows(prompts):  # no two parts lie there at once
+                with self.models.alone(*self.models.text_encoders), self.machine.autocast():
+                    learner.conditioning(prompts)
+            losses = [self._loss_of(index, learner, prompt) for index, prompt in enumerate(prompts)]
         yield Validated(step=step, loss=sum(losses) / len(losses))
 
     @torch.no_grad()
-    def _loss_of(self, index: int, learner: Learner, say: Callable[[str], str]) -> float:
-        encoded = self.held_out[index]
-        prompt = say(with_trigger(encoded.example.caption, self.spec.data))
-        moments = encoded.view()
+    def _loss_of(self, index: int, learner: Learner, prompt: str) -> float:
+        moments = self.held_out[index].view()
         _, doubled, high, wide = moments.shape
         draws = [fixed_draw(turn, TURNS, index, (1, doubled // 2, high, wide)) for turn in range(TURNS)]
-        stacked = Draw.join(draws)
-        moments = moments.expand(TURNS, -1, -1, -1)
+        shrink, losses = self.models.shrink, []
+        size = turns_at_once(self.models, (wide * shrink, high * shrink))
         with self.machine.autocast():
-            return float(learner(Batch(moments, [prompt] * TURNS, torch.ones(TURNS)), stacked).mean())
+            for first in range(0, TURNS, size):
+                some = draws[first : first + size]
+                count = len(some)
+                batch = Batch(moments.expand(count, -1, -1, -1), [prompt] * count, torch.ones(count))
+                losses.append(learner(batch, Draw.join(some)))
+        return float(torch.cat(losses).mean())
+
+
+def turns_at_once(models: Models, size: tuple[int, int]) -> int:
+    """At how many timesteps a held-out picture of ``size`` (pixels) is judged in one call; on a small card few."""
+    return together(size, small=True) if models.one_at_a_time else TURNS
 
 
 def _masks(views: Sequence[tuple[Encoded, int]]) -> torch.Tensor | None:

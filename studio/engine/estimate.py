@@ -7,9 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from studio.data.scan import HOLD_FROM, DataSpec, held_folder, listing, resolve_folder
+from studio.engine.bench import turns_at_once
 from studio.engine.piecewise import way
 from studio.engine.rehearsal import checkpointing, peak, without_memory
 from studio.engine.sample import together
+from studio.errors import DataError
 from studio.families.base import DTYPES, Cond, Models
 from studio.families.detect import detect
 from studio.families.loading import skeleton
@@ -32,8 +35,9 @@ class Estimate:
 
     ``working`` is the most that one forward and backward holds of activations and gradients together, ``preview`` the
     most that a preview holds of activations and of the weights that are on the device for them, ``encoding`` the same
-    while the pictures become latents before the first step, ``overhead`` an allowance for CUDA itself; ``learning`` is
-    how many numbers learn.
+    while the pictures become latents before the first step, ``judging`` the same while held-out pictures are judged (0
+    where there are none), ``overhead`` an allowance for CUDA itself; ``learning`` is how many numbers learn. Loading
+    holds no more than these: the weights come one part after the other, and on a small card no two stay.
     """
 
     weights: dict[str, int]
@@ -43,6 +47,7 @@ class Estimate:
     preview: int
     encoding: int
     overhead: int
+    judging: int = 0
 
     @property
     def training(self) -> int:
@@ -55,13 +60,19 @@ class Estimate:
         return self.preview + self.optimizer + self.overhead
 
     @property
+    def validating(self) -> int:
+        """The peak of a held-out loss."""
+        return self.judging + self.optimizer + self.overhead
+
+    @property
     def peak(self) -> int:
         """The most that the run holds."""
-        return max(self.training, self.previewing, self.encoding + self.overhead)
+        return max(self.training, self.previewing, self.validating, self.encoding + self.overhead)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, the sums besides."""
-        return {**asdict(self), "training": self.training, "previewing": self.previewing, "peak": self.peak}
+        sums = {name: getattr(self, name) for name in ("training", "previewing", "validating", "peak")}
+        return {**asdict(self), **sums}
 
     def sentence(self, free: int) -> str:
         """What a user should know; ``free`` is what the device has to give, in bytes."""
@@ -133,6 +144,7 @@ def estimate(spec: RunSpec, plan: Plan) -> Estimate:
             working=_working(models, learning, spec, plan, text_learns),
             preview=_preview(models, spec, weights),
             encoding=_encoding(models, spec, weights),
+            judging=_judging(models, spec, weights, text_learns),
             overhead=CONTEXT if plan.device == "cuda" else 0,
         )
 
@@ -219,6 +231,32 @@ def _encoding(models: Models, spec: RunSpec, weights: Mapping[str, int]) -> int:
     with torch.no_grad():
         held = peak(vae, DTYPES["fp32"])
     return _beside(models, weights, ["vae"]) + held
+
+
+def _judging(models: Models, spec: RunSpec, weights: Mapping[str, int], text_learns: bool) -> int:
+    """What one held-out picture asks of everyone, at several timesteps at once; parts take turns on a small card."""
+    if not _holds_out(spec.data):
+        return 0
+    pixels = spec.data.resolution or models.resolution
+    side, count = pixels // models.shrink, turns_at_once(models, (pixels, pixels))
+
+    def judge() -> None:
+        cond = _cond(models, count, False) if text_learns else words
+        noisy = torch.empty(count, models.latent_channels, side, side, dtype=models.dtype)
+        models.family.predict(models, noisy, torch.zeros(count, dtype=torch.long), cond)
+
+    with torch.no_grad():
+        words = Cond.stack([_cond(models, 1, False)] * count)
+        asked = ["unet", *(models.text_encoders if text_learns else ())]
+        return _beside(models, weights, asked) + peak(judge, models.dtype)
+
+
+def _holds_out(data: DataSpec) -> bool:
+    try:
+        judges = held_folder(data) or data.hold_back or len(listing(resolve_folder(data.folder)).pictures) >= HOLD_FROM
+    except DataError:  # which is said where the pictures are wanted
+        return False
+    return bool(judges)
 
 
 def _beside(models: Models, weights: Mapping[str, int], names: Iterable[str]) -> int:

@@ -49,6 +49,10 @@ class Learner(nn.Module):
         pooled = None if cond.pooled is None else cond.pooled.to(models.device)
         return Cond(cond.hidden.to(models.device), pooled)
 
+    def knows(self, prompts: Sequence[str]) -> bool:
+        """Whether asking for ``prompts`` beforehand is of no use: they are remembered, or never are."""
+        return self._text_learns or self._memory.keys() >= set(prompts)
+
     @torch.no_grad()
     def _remembered(self, prompt: str) -> Cond:
         if prompt in self._memory:

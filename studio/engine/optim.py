@@ -11,6 +11,8 @@ from studio.methods.base import ParamGroup
 from studio.optimizer import OptimSpec
 
 SECOND = "text_encoder_2."  # canonical names of the second text encoder begin so
+PAGES = {"state1", "state2"}  # what a paged optimizer of bitsandbytes holds in pages, from so many numbers on
+PAGED_FROM = 100_000
 SETTINGS = ("base_lr", "betas", "momentum", "weight_decay")  # what a spec says; the rest of a group is the optimizer's
 
 
@@ -76,3 +78,23 @@ def own_settings(optimizer: torch.optim.Optimizer) -> Iterator[None]:
     yield
     for group, settings in zip(optimizer.param_groups, said, strict=True):
         group.update(settings)
+
+
+def recall(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load a saved ``state``, where it lies in a run that never broke off, with the spec's own rates.
+
+    bitsandbytes 0.50 gives a paged optimizer back all its memory on the card itself, where it would stay: here it never
+    goes there, and what is large is put into pages again, which the driver moves as there is room.
+    """
+    paged: Any = optimizer if getattr(optimizer, "is_paged", False) else None
+    with own_settings(optimizer):
+        if paged is None:
+            optimizer.load_state_dict(state)
+        else:
+            paged.load_state_dict(state, move_to_device=False)
+    for parameter, memory in paged.state.items() if paged else ():
+        for name in PAGES & memory.keys():
+            value = memory[name]
+            if value.numel() >= PAGED_FROM:
+                shape = parameter.detach().new_empty(()).expand(value.shape)  # it may be a stand-in that is empty now
+                memory[name] = paged.get_state_buffer(shape, dtype=value.dtype).copy_(value)

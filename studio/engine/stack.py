@@ -120,28 +120,55 @@ def _holder(layer: Any) -> Any:
 def _add(
     path: str,
     layer: Any,
-    additions: Sequence[tuple[Placed, Mapping[str, Tensor]]],
+    additions: "Additions",
     kept: list[tuple[Tensor, Tensor]],
 ) -> None:
-    weight = layer.weight.detach().float()
+    weight = _changed(path, additions, layer.weight.detach())
     bias = None if layer.bias is None else layer.bias.detach().float()
     for file, parts in additions:
-        strength = file.weight if path.startswith("unet.") else file.text_weight
-        try:
-            weight = weight + difference(weight, parts, strength, file.rank)
-            more = bias_difference(parts, strength)
-            if more is not None:
+        more = bias_difference(parts, _strength(path, file))
+        if more is not None:
+            with _naming(path, file):
                 bias = _with_bias(bias, more)
-        except ModelError as error:
-            raise ModelError(
-                f"'{file.path.name}' is not for this base, or is damaged: at {path}, {error}; choose another file."
-            ) from error
-    if isinstance(layer, Packed):  # its weight is told anew each time: a whole one answers for it
-        layer.instead = weight.to(layer.dtype)
-    for live, changed in ((None if isinstance(layer, Packed) else layer.weight, weight), (layer.bias, bias)):
+    packed = isinstance(layer, Packed)
+    if packed:  # its weight is told anew each time, and so are the additions: held, they would be as large as the base
+        layer.instead = partial(_instead, path, additions, layer.instead)
+    for live, changed in ((None if packed else layer.weight, weight), (layer.bias, bias)):
         if live is not None:
             kept.append((live, live.detach().to("cpu", copy=True)))
             live.data.copy_(changed)
+
+
+Additions = Sequence[tuple[Placed, Mapping[str, Tensor]]]
+
+
+def _changed(path: str, additions: Additions, weight: Tensor) -> Tensor:
+    """``weight`` (out, in, ...) with all ``additions``, float32."""
+    weight = weight.float()
+    for file, parts in additions:
+        with _naming(path, file):
+            weight = weight + difference(weight, parts, _strength(path, file), file.rank)
+    return weight
+
+
+def _instead(path: str, additions: Additions, before: Callable[[Tensor], Tensor] | None, plain: Tensor) -> Tensor:
+    """What a packed layer answers with for its ``plain`` weight, of which others may have changed some ``before``."""
+    return _changed(path, additions, before(plain) if before else plain).to(plain.dtype)
+
+
+def _strength(path: str, file: Placed) -> float:
+    return file.weight if path.startswith("unet.") else file.text_weight
+
+
+@contextlib.contextmanager
+def _naming(path: str, file: Placed) -> Iterator[None]:
+    """What does not fit says which file it is of, and where."""
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(
+            f"'{file.path.name}' is not for this base, or is damaged: at {path}, {error}; choose another file."
+        ) from error
 
 
 def _with_bias(bias: Tensor | None, more: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from studio.engine import checkpoint
 from studio.engine.checkpoint import Place
 from studio.engine.descent import ScheduleFreeAdamW
 from studio.engine.ema import Average
-from studio.engine.optim import own_settings
+from studio.engine.optim import recall
 from studio.hardware import Plan
 from studio.methods.base import Method, Weights
 from studio.methods.shards import all_of, is_split, shared_out
@@ -107,10 +107,10 @@ class State:
             remarks.append(f"The checkpoint was made with {saved}; what it remembered is dropped, {kind} begins anew.")
         if "optimizer" in states:
             _share_out(states["optimizer"]["state"], self.optimizer)
-        with own_settings(self.optimizer):
-            for name, thing in self._machinery().items():
-                if states.get(name):  # a scaler that rested, in another precision, left nothing
-                    thing.load_state_dict(states[name])
+            recall(self.optimizer, states.pop("optimizer"))
+        for name, thing in self._machinery().items():
+            if states.get(name):  # a scaler that rested, in another precision, left nothing
+                thing.load_state_dict(states[name])
         return remarks
 
 

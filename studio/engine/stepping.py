@@ -26,6 +26,10 @@ from studio.methods.shards import own
 from studio.objective import Draw
 from studio.schedule import factor
 
+IN_VAIN = 24
+"""Steps that a loss scaler passes over in a row before the run ends: each halves the scale, which begins at 2 to the
+16th, so that by then losses are made 256 times smaller, and it is not they that are too large."""
+
 
 class Stepping(Climbing):
     """A run that can take a step, once its course has made what a step needs."""
@@ -36,6 +40,7 @@ class Stepping(Climbing):
     hand: OneByOne
     way: Way
     learner: Learner
+    passed_over: int = 0
 
     def try_hardest(self) -> None:
         """Forward and backward of the hardest batch, with room held for what the optimizer will remember; then forget.
@@ -121,8 +126,11 @@ class Stepping(Climbing):
         scaler.unscale_(self.optimizer)
         limit = self.spec.optim.clip or float("inf")
         norm = self.machine.clip(self.method.live.values(), limit)
-        if not math.isfinite(norm) and not scaler.is_enabled():  # a scaler passes over such a step by itself
+        self.passed_over = 0 if math.isfinite(norm) else self.passed_over + 1
+        if self.passed_over and not scaler.is_enabled():  # a scaler passes over such a step by itself
             raise NonFiniteError(self.diverged(self.place.step + 1, "gradient"))
+        if self.passed_over == IN_VAIN:
+            raise NonFiniteError(self._in_vain())
         self.doing = "update"
         if self.way.usual:
             scaler.step(self.optimizer)
@@ -132,8 +140,15 @@ class Stepping(Climbing):
         self.optimizer.zero_grad(set_to_none=True)
         return norm
 
+    def _in_vain(self) -> str:
+        text = f"float16's loss scaler passed over {IN_VAIN} steps in a row, and nothing was learnt in them"
+        return f"{text}; {likely_causes(self.spec, self.machine.plan)}; {self._since()}."
+
     def diverged(self, step: int, what: str) -> str:
         """The sentence for a user whose ``what`` became infinite at ``step``."""
+        causes = likely_causes(self.spec, self.machine.plan)
+        return f"The {what} became infinite at step {step}; {causes}; {self._since()}."
+
+    def _since(self) -> str:
         kept = self.store.checkpoints()
-        since = f"resume goes on from step {kept[-1][0]}" if kept else "nothing was saved yet"
-        return f"The {what} became infinite at step {step}; {likely_causes(self.spec, self.machine.plan)}; {since}."
+        return f"resume goes on from step {kept[-1][0]}" if kept else "nothing was saved yet"

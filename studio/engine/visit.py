@@ -8,7 +8,7 @@ from studio.engine.generate import Used
 from studio.engine.learner import Learner
 from studio.engine.machine import Machine
 from studio.engine.stack import stacked
-from studio.engine.worker import Resident
+from studio.engine.worker import Resident, ending_in_noise
 from studio.events import Event, Exported, Finished, Started
 from studio.objective import PLAIN
 from studio.spec import RunSpec
@@ -22,7 +22,10 @@ def visit(store: RunStore, spec: RunSpec, machine: Machine, resident: Resident, 
     """
     yield Started(step=0, total=0)
     placed = (used.placed,) if used and used.what != "base" else ()
-    bench = Bench(spec, resident.models(spec.base, machine.plan), machine, resident.cache, placed)
+    models = resident.models(spec.base, machine.plan)
+    if spec.objective.zero_terminal_snr and not spec.objective.problems(models.prediction):
+        models = ending_in_noise(models)  # as its runs are drawn; a guest's own base may not predict v
+    bench = Bench(spec, models, machine, resident.cache, placed)
     yield from bench.fill()
     yield from bench.samples(store, 0, None)
     with stacked(bench.models, placed) as spell:

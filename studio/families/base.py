@@ -77,8 +77,8 @@ class Models:
 
         The rest of a plan is in loading.
         """
-        self.wake()
         self.one_at_a_time = plan.one_at_a_time
+        self.wake(*(("unet",) if plan.one_at_a_time else ()))  # a small card wakes the others by turns
         compile_blocks(self.unet, plan.compile)
         self.vae.use_tiling = bool(plan.tile)
         if plan.tile:  # where it ends; smaller pictures are decoded whole, and none is encoded in tiles
@@ -113,6 +113,10 @@ class Models:
         self._away.update(going)
         release_memory(self.device.type)
 
+    def expect(self, *names: str) -> None:
+        """Remember that ``names`` were left in the computer's memory."""
+        self._away.update(names)
+
     def wake(self, *names: str) -> None:
         """Bring back what rests of ``names``, or all of it."""
         for name in self._away.intersection(names or self._movable()):
@@ -128,6 +132,8 @@ class Models:
             self.wake(*names)
             yield
         finally:
+            if self.one_at_a_time:
+                self._send(list(self._guests()))
             self.wake("unet")
 
     @property

@@ -70,6 +70,8 @@ def load(family: Family, base: BaseSpec, plan: Plan) -> Models:
         raise ModelError(f"'{base.model}' could not be loaded as {family.title}: {reason}") from error
     _place(parts, plan)
     models = _models(parts, family, base, plan.device, dtype)
+    if plan.one_at_a_time:  # on a small card no two parts lie at once, not even now
+        models.expect(*parts.text_encoders, "vae")
     models.arrange(plan)
     return models
 
@@ -137,7 +139,9 @@ def _place(parts: Parts, plan: Plan) -> None:
     if plan.quantize != "off":  # layer by layer, so that the device never holds the whole
         quantize(parts.unet, plan.quantize, plan.device)
     for module in (parts.unet, parts.vae, *parts.text_encoders.values()):
-        module.requires_grad_(False).eval().to(plan.device)
+        module.requires_grad_(False).eval()
+    for module in (parts.unet,) if plan.one_at_a_time else (parts.unet, parts.vae, *parts.text_encoders.values()):
+        module.to(plan.device)
     if plan.attention == "xformers":
         parts.unet.enable_xformers_memory_efficient_attention()
     if plan.channels_last:

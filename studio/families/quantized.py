@@ -4,6 +4,7 @@ bitsandbytes' own layers are left aside: in 0.50 Linear8bitLt rounds what it is 
 pass; Linear4bit repacks itself while it draws on a processor with AVX-512, and then gives no gradient.
 """
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -78,14 +79,15 @@ class Linear(nn.Linear):
         codes, scales = _pack(kind, plain.weight.detach().to(device))
         self.register_buffer("codes", codes)
         self.register_buffer("scales", scales)
-        self.instead: Tensor | None = None
-        """A whole weight that answers for a while in place of the packed one."""
+        self.instead: Callable[[Tensor], Tensor] | None = None
+        """What answers for a while in place of the packed weight: made of that whenever it is asked for, so that no
+        whole weight stays."""
         bias = None if plain.bias is None else nn.Parameter(plain.bias.detach().to(device), requires_grad=False)
         self.register_parameter("bias", bias)
 
     def unpacked(self, dtype: torch.dtype) -> Tensor:
         """The weight (out, in) in ``dtype``."""
-        return _unpack(self, dtype) if self.instead is None else self.instead.to(dtype)
+        return _unpack(self, dtype) if self.instead is None else self.instead(_unpack(self, self.dtype)).to(dtype)
 
     @property
     def weight(self) -> Tensor:

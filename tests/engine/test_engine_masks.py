@@ -15,12 +15,14 @@ from PIL import Image
 from studio.engine import learner
 from studio.engine.bench import Bench
 from studio.engine.machine import Machine, this_hardware
-from studio.engine.run import train
+from studio.engine.run import baseline, train
 from studio.engine.worker import Resident
 from studio.formats.container import read_file
 from studio.hardware import decide
 from studio.methods import method
 from studio.objective import PLAIN
+from studio.spec import spec_from_toml
+from studio.store import RunStore
 from tests import tiny
 
 Make = Callable[..., Any]
@@ -91,8 +93,14 @@ def test_a_full_model_says_that_it_ends_in_pure_noise(tmp_path: Path, pictures: 
     base = tiny.save_pipeline(tmp_path / "base", prediction="v_prediction")
     resident = Resident(tmp_path / "cache" / "latents")
     settings = {**QUICK, "objective": {"zero_terminal_snr": True}, "save": {"formats": ["diffusers", "single-file"]}}
+    settings["sample"] = {"prompts": ["a {trigger}"]}
     store = tiny.new_run(tmp_path / "run", tiny.spec("dreambooth", base, pictures, **settings))
     assert list(train(store, resident))[-1].kind == "finished"
+    beside = RunStore(tmp_path / "beside")
+    assert list(baseline(beside, spec_from_toml(store.spec_text()), resident))[-1].kind == "finished"
+    first, bare = (one.sample_folder(0) / "000.png" for one in (store, beside))
+    assert first.read_bytes() == bare.read_bytes(), "a run before its first step draws what the base draws"
+    assert store.view().validations[0] == beside.view().validations[0]
     folder, single = (store.path / export.path for export in store.view().exports)
     config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
     assert config["rescale_betas_zero_snr"] is True and config["timestep_spacing"] == "trailing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import shutil
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import torch
 from studio.engine import checkpoint
 from studio.engine.checkpoint import Place
 from studio.engine.descent import Lion, Prodigy, ScheduleFreeAdamW
-from studio.engine.optim import create, own_settings, set_rates
+from studio.engine.optim import create, recall, set_rates
 from studio.engine.run import train
 from studio.engine.worker import Resident
 from studio.methods.base import ParamGroup
@@ -201,6 +202,35 @@ def test_every_optimizer_resumes_a_run_bit_for_bit(name: str, tmp_path: Path, sp
     assert whole.view().losses == cut.view().losses
 
 
+def test_a_paged_optimizer_gets_its_large_memory_back_in_pages() -> None:
+    """A card has them; on a processor bitsandbytes gives plain tensors in their place, which are marked here."""
+    large, small = (torch.nn.Parameter(torch.ones(size)) for size in ((400, 256), (64, 64)))
+    groups = [ParamGroup("unet", {"large": large, "small": small})]
+
+    def made() -> Any:
+        return create("paged-adamw8bit", groups, OptimSpec(name="paged-adamw8bit"))
+
+    saved, again, pages = made(), made(), []
+    set_rates(saved, 1.0)
+    large.grad, small.grad = torch.randn_like(large), torch.randn_like(small)
+    saved.step()
+    expected = copy.deepcopy(saved.state_dict()["state"])
+    real = again.get_state_buffer
+    again.get_state_buffer = lambda like, dtype: pages.append(real(like, dtype)) or pages[-1]
+    stand, whole = large.data.new_empty(0), large.data
+    large.data = stand  # as weights in bfloat16 have it while nothing moves
+    recall(again, saved.state_dict())
+    large.data = whole
+    assert {id(page) for page in pages} == {id(again.state[large][name]) for name in ("state1", "state2")}
+    found = again.state_dict()["state"]
+    assert all(
+        torch.equal(found[number][name], value)
+        for number, remembered in expected.items()
+        for name, value in remembered.items()
+        if isinstance(value, torch.Tensor)
+    )
+
+
 def test_each_part_has_its_own_rate() -> None:
     groups = parts()
     optimizer = create("adamw", groups, OptimSpec(lr=0.5, lr_text=0.25, lr_text_2=0.125, lr_tokens=2.0))
@@ -220,8 +250,7 @@ def test_a_rate_that_was_lowered_before_resuming_stays_low() -> None:
     saved = create("prodigy", groups, OptimSpec(name="prodigy", lr=1.0))
     learn(saved, groups, 0, 20)
     lower = create("prodigy", groups, OptimSpec(name="prodigy", lr=0.5, weight_decay=0.3))
-    with own_settings(lower):
-        lower.load_state_dict(saved.state_dict())
+    recall(lower, saved.state_dict())
     group = lower.param_groups[0]
     assert group["base_lr"] == 0.5 and group["weight_decay"] == 0.3
     assert group["d"] == saved.param_groups[0]["d"] > 1e-6

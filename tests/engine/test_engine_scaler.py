@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from studio.engine import checkpoint
+from studio.engine import checkpoint, stepping
 from studio.engine.course import Run
 from studio.engine.machine import Machine, this_hardware
 from studio.engine.run import extend
 from studio.engine.worker import Resident
-from studio.events import Event, Step
+from studio.events import Event, Note, Step
 from studio.hardware import decide
 from studio.spec import spec_from_toml
 from studio.store import RunStore
@@ -26,9 +26,10 @@ Scaled = Callable[..., tuple[RunStore, list[Event]]]
 
 @pytest.fixture
 def scaled(tmp_path: Path, spec: Callable[..., Any], resident: Resident) -> Scaled:
-    """Train three steps with a loss scaler or without, where gradients are clipped; ``broken`` is an infinite step."""
+    """Three steps with a loss scaler or without, where gradients are clipped; step ``broken``, or ``ever`` from it on,
+    is infinite."""
 
-    def go(on: bool, broken: int = 0) -> tuple[RunStore, list[Event]]:
+    def go(on: bool, broken: int = 0, ever: bool = False) -> tuple[RunStore, list[Event]]:
         wanted = spec(
             "lora",
             method={"train_text_encoder": False},
@@ -45,13 +46,13 @@ def scaled(tmp_path: Path, spec: Callable[..., Any], resident: Resident) -> Scal
 
         def spoilt(gradient: torch.Tensor) -> torch.Tensor:
             calls.append(1)
-            return gradient * torch.inf if len(calls) == broken else gradient
+            return gradient * torch.inf if len(calls) == broken or (ever and len(calls) > broken) else gradient
 
         for event in run.events():
             events.append(event)
             if event.kind == "measured":
                 next(iter(run.method.live.values())).register_hook(spoilt)
-        assert events[-1].kind == "finished", events[-1]
+        assert events[-1].kind == ("stopped" if ever else "finished"), events[-1]
         return store, events
 
     return go
@@ -77,6 +78,18 @@ def test_a_step_too_large_for_float16_moves_nothing_and_halves_the_scale(scaled:
     assert tiny.same(weights[0], weights[1]) and not tiny.same(weights[1], weights[2])
     scales = [checkpoint.plain_of(store.checkpoint_folder(step), "scaler")["scale"] for step in (1, 2, 3)]
     assert scales == [SCALE, SCALE / 2, SCALE / 2]
+
+
+def test_a_run_in_which_no_step_is_ever_finite_says_so_and_goes_back(
+    scaled: Scaled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stepping, "IN_VAIN", 2)
+    store, events = scaled(True, broken=2, ever=True)
+    assert [event.step for event in events if isinstance(event, Step)] == [1, 2]  # the third is refused
+    (said,) = [event.text for event in events if isinstance(event, Note) and event.level == "warning"]
+    assert "passed over 2 steps in a row" in said and "lower optim.lr" in said
+    assert store.checkpoints()[-1][0] == 2 and "went back to step 2" in said
+    assert tiny.same(tiny.checkpoint(store, 1)[0], tiny.checkpoint(store, 2)[0])  # nothing was learnt since
 
 
 def test_a_run_that_needed_no_scaler_goes_on_with_one(scaled: Scaled, resident: Resident) -> None:

@@ -22,7 +22,7 @@ from studio.families.calls import Placed
 from studio.families.detect import detect
 from studio.families.quantized import Linear
 from studio.formats.tensors import load_tensors
-from studio.hardware import MachineSpec, decide
+from studio.hardware import Hardware, MachineSpec, decide
 from studio.methods import registry
 from studio.spec import SampleSpec
 from studio.store import RunStore
@@ -122,10 +122,30 @@ def test_a_called_file_counts_on_few_bits_and_goes_again(
     for models in (few, whole):
         before, plain = picture_of(models), answers(models, PROMPT)
         with stacked(models, [file]):
+            kept = [held for part in models.unet.modules() if isinstance(part, Linear) for held in vars(part).values()]
+            assert not any(isinstance(held, torch.Tensor) for held in kept)  # no whole weight stays beside the packed
             change.append(answers(models, PROMPT)[1] - plain[1])
         assert torch.equal(answers(models, PROMPT)[1], plain[1])
         assert_same(before, picture_of(models))
+        assert not any(getattr(part, "instead", None) for part in models.unet.modules())
     assert 0 < (change[0] - change[1]).norm() < 0.3 * change[1].norm()
+
+
+def test_a_small_card_never_holds_two_parts_at_once_while_a_base_is_loaded(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = Hardware(device="cuda", name="a card", memory=8 << 30, fp16=True)
+    sent: list[tuple[str, str]] = []
+    monkeypatch.setattr(torch.nn.Module, "to", lambda self, to: sent.append((type(self).__name__, str(to))) or self)
+    monkeypatch.setattr("studio.families.base.release_memory", lambda device: None)
+    plan = decide(card, MachineSpec(precision="fp32"), "adamw")
+    models = detect(str(base)).load(BaseSpec(model=str(base)), plan)
+    assert sent == [("UNet2DConditionModel", "cuda")] and models.at_rest
+    with models.alone("vae"):
+        assert sent[1:] == [("UNet2DConditionModel", "cpu"), ("AutoencoderKL", "cuda")]
+    sent.clear()
+    detect(str(base)).load(BaseSpec(model=str(base)), dataclasses.replace(plan, one_at_a_time=False))
+    assert len(sent) == 3 and {to for _, to in sent} == {"cuda"}
 
 
 def test_a_called_file_goes_again_where_parts_took_turns_meanwhile(
@@ -201,7 +221,8 @@ def test_a_picture_is_the_same_whoever_rests(whole: Models, monkeypatch: pytest.
     monkeypatch.setattr(Models, "_send", lambda models, going: asked.append(tuple(going)))
     small = dataclasses.replace(whole, one_at_a_time=True)
     assert [image.tobytes() for image in draw_pictures(small, None, orders, brief, tiny.SIDE)] == plain
-    assert asked == [("unet", "vae"), ("text_encoder", "vae"), ("unet", "text_encoder")]
+    guests = ("text_encoder", "vae")  # they go before the UNet comes back
+    assert asked == [("unet", "vae"), guests, guests, guests, ("unet", "text_encoder"), guests]
 
 
 def test_large_pictures_are_decoded_in_tiles_and_never_encoded_so(

@@ -21,6 +21,9 @@ ZH = {
     "The {what} became infinite at step {step}; {causes}; {since}.": (
         "{what}在第 {step} 步变为无穷大；{causes}；{since}。"
     ),
+    "float16's loss scaler passed over {n} steps in a row, and nothing was learnt in them; {causes}; {since}.": (
+        "float16 的损失缩放连续跳过了 {n} 步，其间什么也没有学到；{causes}；{since}。"
+    ),
     "gradient": "梯度",
     "held-out loss": "留出损失",
     "preview": "预览",

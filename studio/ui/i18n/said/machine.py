@@ -58,6 +58,16 @@ ZH = {
     "{format} with a loss scaler": "{format} 加损失缩放",
     "it pays on graphics cards only.": "只在显卡上有用。",
     "Triton is not installed.": "未安装 Triton。",
+    "Triton is installed but does not load ({error}).": "已安装 Triton，但无法载入（{error}）。",
+    "Triton and a C compiler are there": "Triton 与 C 编译器均已就绪",
+    "not needed here: it pays on graphics cards only": "此处不需要：它只在显卡上有用",
+    "{n} bits, answered a real call": "{n} 位，实际调用成功",
+    "With machine.quantize = {kind} the base keeps its full width.": (
+        "设 machine.quantize = {kind} 时基础模型保持完整精度。"
+    ),
+    "With machine.compile = true nothing is compiled. To add it, type: {command}": (
+        "设 machine.compile = true 时不会编译。如需安装，输入：`{command}`"
+    ),
     "there is no C compiler; install gcc.": "没有 C 编译器；安装 gcc。",
     "its {kind} does not give back what was put in.": "其 {kind} 还原的数值不对。",
     "its {kind} does not run ({error}).": "其 {kind} 无法运行（{error}）。",
