@@ -168,9 +168,9 @@ class Albums:
         from studio.ui.late import libraries
 
         try:
-            libraries()
             self._desk.looks.begin()
-            self._desk.looks.ready.wait()
+            self._desk.looks.ready.wait()  # first: more tabs wait for it
+            libraries()
             while album.wanted and not album.cancelled.is_set():
                 album.cancelled.wait(PAUSE)
                 album.wanted = False
