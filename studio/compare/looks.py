@@ -2,12 +2,12 @@
 
 import filecmp
 import itertools
-import re
 from pathlib import Path
 
 from torch import Tensor
 
 from studio.compare.evidence import Evidence, Unmeasurable, Value
+from studio.data.caption import trigger_pattern
 from studio.data.scan import Dataset
 from studio.spec import RunSpec
 
@@ -50,8 +50,7 @@ def plain_prompt(spec: RunSpec, typed: str) -> str:
     """The prompt as one would say it who does not know the trigger: ``a photo of {trigger}`` -> ``a photo of dog``."""
     known = spec.data.class_word
     plain = typed.replace("{trigger}", known).replace("{class}", known)
-    if spec.data.trigger:
-        plain = re.sub(rf"(?<!\w){re.escape(spec.data.trigger)}(?!\w)", known, plain)
+    plain = trigger_pattern(spec.data.trigger).sub(lambda _: known, plain)
     if known:
         plain = plain.replace(f"{known} {known}", known)
     return " ".join(plain.split()).replace(" ,", ",").strip(", ")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from studio.data.caption import trigger_pattern
 from studio.events import RunView
 from studio.methods import method
 from studio.section import leaves
@@ -142,7 +143,7 @@ def subject_prompts(spec: RunSpec) -> list[bool]:
     """For each sample prompt, whether it calls the subject; of a run without trigger every one asks for its data."""
     if not spec.data.trigger:
         return [True] * len(spec.sample.prompts)
-    word = re.compile(rf"(?<!\w){re.escape(spec.data.trigger)}(?!\w)")
+    word = trigger_pattern(spec.data.trigger)
     return [bool("{trigger}" in prompt or word.search(prompt)) for prompt in spec.sample.prompts]
 
 

@@ -11,9 +11,10 @@ from studio.compare import experiment
 from studio.compare.eye import StarterEye
 from studio.compare.looks import nearest, plain_prompt
 from studio.compare.measure import measure, measured
-from studio.compare.members import member, members
+from studio.compare.members import member, members, subject_prompts
 from studio.compare.metrics import METRICS
 from studio.events import Exported
+from studio.spec import SampleSpec
 from studio.store import ExperimentStore
 
 
@@ -155,7 +156,7 @@ def test_figures_are_kept_for_the_step_and_the_eye(store: ExperimentStore, eye: 
     ("typed", "plain"),
     [
         ("a photo of {trigger}, blue background", "a photo of dog, blue background"),
-        ("a photo of sks dog in snow", "a photo of dog in snow"),
+        ("a photo of Sks dog in snow", "a photo of dog in snow"),
         ("a {class} beside {trigger}", "a dog beside dog"),
         ("sksy things", "sksy things"),
     ],
@@ -163,5 +164,6 @@ def test_figures_are_kept_for_the_step_and_the_eye(store: ExperimentStore, eye: 
 def test_the_plain_prompt_has_no_trigger(data: Path, typed: str, plain: str) -> None:
     asked = spec(data, data={"folder": str(data), "trigger": "sks", "class_word": "dog"})
     assert plain_prompt(asked, typed) == plain
+    assert subject_prompts(asked.model_copy(update={"sample": SampleSpec(prompts=(typed,))})) == ["sksy" not in typed]
     bare = spec(data, data={"folder": str(data), "trigger": "sks"})
     assert plain_prompt(bare, "{trigger}, in snow") == "in snow"
