@@ -130,7 +130,7 @@ def _figures(run: Seen, lang: str) -> str:
 def _rate(run: Seen, lang: str) -> str:
     """The learning rate, and small beside it how it went so far: from zero to the highest it was."""
     view = run.view
-    value = f"{view.lr:.2g}" if view.lr else MISSING
+    value = f"{view.lr:.2g}" if view.rates else MISSING
     highest = max((rate for _, rate in view.rates), default=0.0)
     line = plot.Curve(t("kv_rate", lang), "var(--tx2)", view.rates)
     drawn = plot.sparkline(line, run.total, (0.0, highest * 1.1)) if highest else ""

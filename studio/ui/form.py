@@ -140,6 +140,8 @@ def changes(of: Sheet, lang: str) -> str:
 
 
 def _short(value: object) -> str:
+    if isinstance(value, bool):
+        return "✓" if value else "–"
     text = fields.shown(value).replace("\n", ", ") if value is not None else "·"
     return f'<span title="{esc(text)}">{esc(text if len(text) <= 24 else text[:22] + "…")}</span>'
 
