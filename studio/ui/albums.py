@@ -15,6 +15,7 @@ from studio.data.scan import resolve_folder, table_captions
 from studio.data.setting import DataSpec
 from studio.data.sidecar import read_caption
 from studio.errors import CrucibleError, DataError
+from studio.ui import failing
 from studio.ui.album import Album, opened
 from studio.ui.desk import Desk
 
@@ -176,10 +177,8 @@ class Albums:
                 album.wanted = False
                 self._look(album)
             state = "cancelled" if album.cancelled.is_set() else "done"
-        except CrucibleError as error:
-            state, album.error = "failed", str(error)
         except Exception as error:  # the page must stand, and say it
-            state, album.error = "failed", f"{type(error).__name__}: {error}"
+            state, album.error = "failed", failing.sentence(error)
         with self._lock:
             album.state = state
             album.version += 1

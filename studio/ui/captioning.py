@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from studio.data.journal import Action
-from studio.errors import CrucibleError, DataError
+from studio.errors import DataError
+from studio.ui import failing
 from studio.ui.desk import Desk
 from studio.ui.late import libraries
 
@@ -201,10 +202,8 @@ def _worked(now: Round, wish: Any, options: Mapping[str, Any]) -> Iterator[objec
         libraries()
         yield from _proposed(now, wish, options)
         now.state = "cancelled" if now.cancelled.is_set() else "done"
-    except CrucibleError as error:
-        now.state, now.error = "failed", str(error)
     except Exception as error:  # the page must stand, and say it
-        now.state, now.error = "failed", f"{type(error).__name__}: {error}"
+        now.state, now.error = "failed", failing.sentence(error)
     finally:
         if now.state == "working":
             now.state = "cancelled"

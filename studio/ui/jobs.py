@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from studio.errors import CrucibleError, DataError
+from studio.errors import DataError
 from studio.events import Progress
+from studio.ui import failing
 
 
 @dataclass
@@ -86,8 +87,6 @@ def _safely(job: Job, call: Callable[[], str]) -> str:
     """The state that ``call`` ends in, or `failed`, with the reason in the job."""
     try:
         return call()
-    except CrucibleError as error:
-        job.error = str(error)
     except Exception as error:  # the page must stand, and say it
-        job.error = f"{type(error).__name__}: {error}"
+        job.error = failing.sentence(error)
     return "failed"
