@@ -13,6 +13,7 @@ from PIL import Image
 
 from studio.engine.checkpoint import OPTIMIZER, PLACE, WEIGHTS
 from studio.events import Event
+from studio.formats.metadata import About
 from studio.formats.tensors import load_tensors
 from studio.spec import RunSpec, make_spec
 from studio.store import RunStore
@@ -142,6 +143,16 @@ def spec(kind: str, base: Path, data: Path, /, **over: Any) -> RunSpec:
         "save": {"every": 0, "keep": 9},
     }
     return make_spec(merge(merge(plain, METHODS[kind]), over))
+
+
+def about(**over: Any) -> About:
+    """What a file says of itself, with ``over`` in place of what does not matter."""
+    plain: dict[str, Any] = {
+        "name": "toy", "trigger": "sks", "family": "sd1", "prediction": "epsilon", "resolution": 64, "steps": 1,
+        "seed": 1, "learning_rate": 0.1, "batch_size": 1, "num_images": 1, "optimizer": "adamw", "base_name": "tiny",
+        "started": 1.0, "finished": 2.0,
+    }  # fmt: skip
+    return About(**{**plain, **over})
 
 
 def new_run(path: Path, wanted: RunSpec) -> RunStore:

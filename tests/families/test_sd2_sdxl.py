@@ -16,6 +16,7 @@ from studio.families.sd import V_BIAS
 from studio.methods import method
 from studio.objective import Draw, ObjectiveSpec
 from studio.spec import SampleSpec
+from tests import tiny
 
 FAMILIES = ("sd2", "sdxl")
 PIPELINES = {"sd2": StableDiffusionPipeline, "sdxl": StableDiffusionXLPipeline}
@@ -171,25 +172,9 @@ def configured(folder, tmp_path):
 
 
 def target(folder, family, models):
-    from studio.formats.metadata import About
     from studio.methods.base import Target
 
-    about = About(
-        name="corgi",
-        trigger="sks",
-        family=family,
-        prediction=models.prediction,
-        resolution=32,
-        steps=1,
-        seed=1,
-        learning_rate=1e-4,
-        batch_size=1,
-        num_images=1,
-        optimizer="adamw",
-        base_name="tiny",
-        started=0.0,
-        finished=1.0,
-    )
+    about = tiny.about(name="corgi", family=family, prediction=models.prediction, resolution=32)
     return Target(folder, "corgi", torch.float32, about)
 
 
@@ -270,7 +255,6 @@ def test_a_v_prediction_sdxl_says_so_in_its_file(folders, load, tmp_path) -> Non
 def test_a_whole_run_on_sdxl(folders, pictures, tmp_path) -> None:
     from studio.engine.run import train
     from studio.engine.worker import Resident
-    from tests import tiny
 
     spec = tiny.spec("textual-inversion", folders["sdxl"], pictures, schedule={"steps": 2})
     store = tiny.new_run(tmp_path / "run", spec)

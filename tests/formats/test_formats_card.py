@@ -10,30 +10,14 @@ from PIL import Image
 from studio.errors import ModelError
 from studio.formats import card
 from studio.formats.metadata import About
+from tests import tiny
 
 
 @pytest.fixture
 def about() -> About:
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8), "red").save(buffer, "PNG")
-    return About(
-        name="corgi-lora",
-        trigger="sks",
-        family="sdxl",
-        prediction="epsilon",
-        resolution=64,
-        steps=7,
-        seed=1,
-        learning_rate=0.1,
-        batch_size=1,
-        num_images=1,
-        optimizer="adamw",
-        base_name="tiny",
-        started=1.0,
-        finished=2.0,
-        spec_toml="seed = 1\n",
-        thumbnail=buffer.getvalue(),
-    )
+    return tiny.about(name="corgi-lora", family="sdxl", steps=7, spec_toml="seed = 1\n", thumbnail=buffer.getvalue())
 
 
 def test_a_file_gets_the_card_that_a1111_shows(about: About, tmp_path: Path) -> None:

@@ -246,22 +246,7 @@ def test_two_runs_one_after_the_other_do_not_touch_each_other(learning: Method) 
 
 
 def about(models: Models) -> About:
-    return About(
-        name="toy",
-        trigger="sks",
-        family=models.family.name,
-        prediction=models.prediction,
-        resolution=64,
-        steps=1,
-        seed=1,
-        learning_rate=0.1,
-        batch_size=1,
-        num_images=1,
-        optimizer="adamw",
-        base_name="tiny",
-        started=1.0,
-        finished=2.0,
-    )
+    return tiny.about(family=models.family.name, prediction=models.prediction)
 
 
 def load_lora(pipeline: Any, path: Path, base: str) -> tuple[Any, str]:
