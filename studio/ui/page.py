@@ -66,7 +66,7 @@ class _Page:
         self.timer.tick(self.tick, read, moving, **often)
         words = [data.folder, data.trigger, data.class_word]
         drafted = [*words, self.methods.name, *self.methods.terms]
-        page.load(self.first, None, [*drafted, *data.shown, self.methods.advice], **QUIET)
+        filled = page.load(self.first, None, [*drafted, *data.shown, self.methods.advice], **QUIET)
         for part, name in zip(drafted[1:4], ("trigger", "class_word", "name"), strict=True):
             part.change(self.keeping(name), part, None, trigger_mode="always_last", **QUIET)
         form = self.train.setup
@@ -75,7 +75,7 @@ class _Page:
             drawn.then(self.set_up_whole, form.shown[-1], form.shown, **QUIET)
         page.load(self.tick, read, moving, **often)
         base = self.methods.base
-        page.load(self.loading, None, base, **often)
+        filled.then(self.loading, None, base, **often)  # torch comes in once there is something to look at
         self.joins.click(self.desk.joining.end, None, None, **QUIET)
         self.methods_tab.select(self.methods.bases, None, base, **QUIET)
         data.check.click(self.dataset.checked, [data.trigger, data.class_word, base], data.verdict, **QUIET)

@@ -111,8 +111,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "有训练尚未结束：继续，或丢弃它们。",
     ),
     "walk_pick": (
-        "Next: the example is filled in; open Methods and press Compare them.",
-        "下一步：示例已填好；打开“方法”，点“开始对比”。",
+        "Next: everything is filled in; open Methods and press Compare them.",
+        "下一步：所需内容都已填好；打开“方法”，点“开始对比”。",
     ),
     "walk_pictures": ("Pictures", "图片"),
     "walk_wait": ("Training: watch the samples come; you may close the page.", "正在训练：观看采样；可以关闭页面。"),
