@@ -8,7 +8,7 @@ from studio.data import scan
 from studio.errors import DataError, SpecError
 from studio.ui import cards
 from studio.ui.draft import Draft
-from studio.ui.i18n import t
+from studio.ui.i18n import t, tr
 from studio.ui.looks import Looks
 from studio.ui.markup import esc, notice, size
 
@@ -55,9 +55,9 @@ def line(folder: str, trigger: str, class_word: str, lang: str) -> str:
         split = scan.dataset(scan.DataSpec(folder=folder or "", trigger=trigger or "-"))
         counts = t("advice_pictures", lang, train=len(split.train), held=len(split.held_out))
     except DataError as error:
-        return notice("err", str(error))
+        return notice("err", tr(str(error), lang))
     parts = (
-        (t("dataset", lang), f"{named(folder)}, {counts}"),
+        (t("dataset", lang), f"{named(folder)} · {counts}"),
         (t("trigger", lang), f"{trigger} {class_word}".strip()),
     )
     drawn = "".join(f'<span><span class="mute">{esc(key)}</span> <b>{esc(value)}</b></span>' for key, value in parts)

@@ -138,9 +138,9 @@ def which(advice: Sequence[Any], looks: Any, what: str, program: str, about: str
     more = t("advice_more", lang, others=t("and", lang).join(others)) if others else ""
     take = button("advised", t("advice_take", lang), "small", ",".join(one.kind for one in advice[:SHOWN]))
     rows = "".join(_word_on(one, looks, lang) for one in advice)
+    said = t("gap", lang).join(esc(part) for part in (text, _because(first, lang), more) if part)
     return (
-        f'{head}</div><div class="ln which"><span class="grow"><b>{word("advice", lang)}</b> {esc(text)} '
-        f"{esc(_because(first, lang))} {esc(more)}</span>{take}</div>"
+        f'{head}</div><div class="ln which"><span class="grow"><b>{word("advice", lang)}</b> {said}</span>{take}</div>'
         f'<details class="why"><summary>{word("advice_why", lang)}</summary><div class="list">{rows}</div></details>'
     )
 

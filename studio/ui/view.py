@@ -40,7 +40,7 @@ def title(run: Seen, looks: Looks, lang: str) -> str:
     if run.is_base:
         return t("base", lang)
     named = tr(looks.of(run.kind).title, lang)
-    return named if run.name == run.kind else f"{named} ({run.name})"
+    return named if run.name == run.kind else f"{named} ({run.name.removeprefix(run.kind + '-')})"
 
 
 def mark(run: Seen, looks: Looks) -> str:

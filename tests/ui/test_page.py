@@ -142,8 +142,14 @@ def test_a_folder_that_is_not_there_is_said_in_a_sentence(visitor: Visitor) -> N
 
 
 def test_the_machine_is_examined(visitor: Visitor) -> None:
-    page = visitor.open("system")
+    page = visitor.open("library")
+    stops = page.locator("#tabs > .tab-wrapper [role=tab][tabindex='0']")  # the tabs are one stop of the Tab key
+    page.wait_for_function("() => document.querySelectorAll('#tabs > .tab-wrapper [tabindex=\"0\"]').length === 1")
+    stops.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
     page.wait_for_selector("#system_doctor table tr", timeout=LONG)
+    assert stops.get_attribute("data-tab-id") == "system"
     assert "PyTorch" in page.locator("#system_doctor").inner_text()
     assert page.locator("#system_experiments table tr").count() == 1
 

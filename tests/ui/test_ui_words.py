@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from studio.ui import i18n
-from studio.ui.i18n import LANGUAGES, language, t, tr
+from studio.ui.i18n import BY_NUMBER, LANGUAGES, language, t, tr
 
 UI = Path(i18n.__file__).resolve().parent.parent
 
@@ -28,6 +28,16 @@ def test_both_texts_have_the_same_slots(key: str) -> None:
 def test_chinese_is_translated() -> None:
     same = {key for key, text in LANGUAGES["zh"].items() if text == LANGUAGES["en"][key]}
     assert same <= {"diagram_unet", "diagram_vae", "mode_toml"}
+
+
+def test_one_is_not_called_many() -> None:
+    assert [t("n_runs", "en", n=n) for n in (1, 2, 15)] == ["1 run", "2 runs", "15 runs"]
+    assert t("ds_of", "en", n=0, of="1") == "0 of 1 picture"
+    assert t("ds_scope_shown", "en", n=1) == "In the one picture shown"
+    many = re.compile(r"\{(?:n|of|count)\} (?!pixels)[a-z]{3,}s\b")
+    always = {"check_order", "ds_tokens"}  # CLIP's pieces, and the 75 tokens of a prompt; no picture is a pixel wide
+    bare = {key for key, text in LANGUAGES["en"].items() if many.search(BY_NUMBER.sub("", text))}
+    assert bare == always
 
 
 def test_every_key_in_the_code_exists_and_every_key_is_used() -> None:

@@ -25,7 +25,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "远低于此预设的学习率：可能学不到什么。此处通常为 {usual}。",
     ),
     "doubt_samples": (
-        "{n} pictures are drawn at each round of samples; that takes its time.",
+        "{n} [picture is|pictures are] drawn at each round of samples; that takes its time.",
         "每轮采样要画 {n} 张图，较费时间。",
     ),
     "doubt_warmup": ("More than half of the run is warm-up.", "超过一半的步数用于预热。"),
@@ -63,7 +63,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "queue_down": ("Later", "后移"),
     "queue_empty": ("Nothing is waiting.", "没有等待的任务。"),
     "queue_left": (
-        "{n} experiments were waiting when the program ended; they go on when told to.",
+        "{n} [experiment was|experiments were] waiting when the program ended; [it goes|they go] on when told to.",
         "程序结束时有 {n} 个实验在等待；可让它们继续。",
     ),
     "queue_on": ("Go on with the queue", "继续队列"),

@@ -18,7 +18,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "compare_them_in": ("Compare them, about {time}", "开始对比，约 {time}"),
     "delete": ("Delete…", "删除…"),
     "delete_ask": (
-        "Move {name} with its {n} runs to the trash? It can be brought back until the trash is emptied.",
+        "Move {name} with its {n} [run|runs] to the trash? It can be brought back until the trash is emptied.",
         "将 {name} 及其 {n} 个训练移到回收站？清空回收站之前可恢复。",
     ),
     "delete_yes": ("Move to the trash", "移到回收站"),

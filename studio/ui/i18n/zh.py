@@ -64,6 +64,7 @@ WORDS = {
     "experiment_name": "名称",
     "experiments": "本机上的实验",
     "folder": "文件夹",
+    "gap": "",
     "grid": "提示词 × 方法",
     "grid_none": "还没有采样。",
     "hub_asking": "正在查询 {model}…",
