@@ -111,9 +111,8 @@ class Desk:
         self.trash = RunTrash(self.outputs)
         self._last: tuple[Order | None, float] = (None, 0.0)
         self._guard = threading.Lock()
-        self._alone: list[
-            tuple[str, str]
-        ] = []  # experiment and run of the jobs, in hand or to come, that are of one run
+        self._alone: list[tuple[str, str]] = []
+        """Experiment and run of the jobs, in hand or to come, that are of one run."""
 
     def now(self) -> Now:
         """The truth on disk, as every visitor sees it."""

@@ -1,4 +1,4 @@
-"""The only file that gives files to the browser: each route one kind of file, from inside one folder, safely typed."""
+"""The only file that gives the browser what runs and datasets hold: each route one kind, inside one folder, typed."""
 
 import hashlib
 from pathlib import Path

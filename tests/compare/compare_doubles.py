@@ -5,10 +5,12 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pytest
 import torch
 from PIL import Image
 from torch import Tensor
 
+from studio.compare import experiment
 from studio.events import (
     Decided,
     Event,
@@ -25,7 +27,7 @@ from studio.events import (
     Validated,
 )
 from studio.spec import RunSpec, make_spec, spec_from_toml
-from studio.store import RunStore
+from studio.store import ExperimentStore, RunStore
 
 COLOURS = {"red": (220, 40, 30), "green": (30, 160, 60), "blue": (40, 70, 220), "grey": (128, 128, 128)}
 KINDS = {"lora": "kohya", "textual-inversion": "a1111", "dreambooth": "checkpoint"}
@@ -167,3 +169,16 @@ class Engine:
             relative = path.relative_to(store.path).as_posix()
             pictures.append(Picture(path=relative, prompt=prompt, seed=seed))
         return Sampled(step=step, pictures=tuple(pictures))
+
+
+def three(folder: Path) -> ExperimentStore:
+    """An experiment with a LoRA, a learnt word and a DreamBooth that failed, of the pictures in ``folder``."""
+    engine = Engine()
+    engine.paints, engine.fails = {"lora": "red", "textual-inversion": "green"}, {"dreambooth": 2}
+    specs = [spec(folder, kind) for kind in ("lora", "textual-inversion", "dreambooth")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiment, "_engine", lambda: engine)
+        made = experiment.create(folder / "outputs", "three", specs)
+        for _ in experiment.run(made, None, eye=ColourEye()):  # type: ignore[arg-type]
+            pass
+    return made

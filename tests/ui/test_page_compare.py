@@ -10,11 +10,11 @@ import pytest
 from safetensors.torch import save_file
 
 from studio import starter
-from studio.compare import experiment, votes
+from studio.compare import votes
 from studio.compare.members import open_experiment
 from studio.store import ExperimentStore
 from studio.ui.draft import Drafts
-from tests.compare.compare_doubles import ColourEye, Engine, spec
+from tests.compare.compare_doubles import three
 from tests.ui.browser import DRAWN, Server, Visitor
 
 GRID = "#compare_grid"
@@ -29,15 +29,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for picture in pictures:
             shutil.copy(starter.CORGI / f"{picture}.png", folder / name)
             (folder / name / f"{picture}.txt").write_text("sks red")
-    engine = Engine()
-    engine.paints, engine.fails = {"lora": "red", "textual-inversion": "green"}, {"dreambooth": 2}
-    specs = [spec(folder, kind) for kind in ("lora", "textual-inversion", "dreambooth")]
-    patch = pytest.MonkeyPatch()
-    patch.setattr(experiment, "_engine", lambda: engine)
-    made = experiment.create(folder / "outputs", "three", specs)
-    for _ in experiment.run(made, None, eye=ColourEye()):  # type: ignore[arg-type]
-        pass
-    patch.undo()
+    made = three(folder)
     (file,) = (made.path / "lora" / "exports").iterdir()
     lora(file)
     Drafts(folder / "outputs").change(walk=False)  # the guide for the first time has tests of its own

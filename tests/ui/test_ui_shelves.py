@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from studio.compare import experiment, report, votes, weights
+from studio.compare import report, votes, weights
 from studio.compare.members import open_experiment
 from studio.compare.table import Table, build
 from studio.compare.verdict import WEIGHTS
@@ -23,31 +23,21 @@ from studio.ui.joining import Joining
 from studio.ui.stock import File, Item, arranged
 from studio.ui.tasks import Tasks
 from studio.ui.wall import film, flip, grid, wall
-from tests.compare.compare_doubles import ColourEye, Engine, paint, spec
+from tests.compare.compare_doubles import paint, three
 from tests.ui.doubles import NoWorker
 
 EVIL = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExperimentStore]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> ExperimentStore:
     """Three methods, of which one failed, made without an engine."""
     folder = tmp_path_factory.mktemp("made")
     for name, colours in (("train", ("red", "red", "blue")), ("held", ("red", "red"))):
         for number, colour in enumerate(colours):
             paint(folder / name / f"{number}.png", colour)
             (folder / name / f"{number}.txt").write_text("sks red")
-    engine = Engine()
-    engine.paints = {"lora": "red", "textual-inversion": "green"}
-    engine.fails = {"dreambooth": 2}
-    specs = [spec(folder, kind) for kind in ("lora", "textual-inversion", "dreambooth")]
-    patch = pytest.MonkeyPatch()
-    patch.setattr(experiment, "_engine", lambda: engine)
-    made = experiment.create(folder / "outputs", "three", specs)
-    for _ in experiment.run(made, None, eye=ColourEye()):  # type: ignore[arg-type]
-        pass
-    patch.undo()
-    yield made
+    return three(folder)
 
 
 @pytest.fixture(scope="module")
