@@ -79,12 +79,18 @@ def rows(items: Sequence[Item], place: Mapping[str, Any], looks: Looks, lang: st
     return table_html(head, "".join(_row(item, stacked, place, looks, lang) for item in found), "tb lib")
 
 
+def titled(item: Item, looks: Looks, lang: str) -> str:
+    """What an item is called: experiment and method, with the run's own name where it says more."""
+    if not item.experiment:
+        return item.name
+    title = f"{item.experiment} / {tr(looks.of(item.method).title, lang)}"
+    return title if item.name == item.method else f"{title} ({item.name})"
+
+
 def _row(item: Item, stacked: Any, place: Mapping[str, Any], looks: Looks, lang: str) -> str:
     look = looks.of(item.method)
     shown = f'<img class="mini" src="{esc(item.picture)}" alt="">' if item.picture else '<span class="mini"></span>'
-    title = f"{item.experiment} / {tr(look.title, lang)}" if item.experiment else item.name
-    if item.experiment and item.name != item.method:
-        title += f" ({item.name})"
+    title = titled(item, looks, lang)
     step = t("step_n", lang, n=item.step) if item.step is not None else t("lib_foreign", lang)
     told = filter(None, (item.base.rpartition("/")[2], step, day(item.time)[:10]))
     facts = " · ".join(f"<span>{esc(fact)}</span>" for fact in told)
@@ -159,7 +165,11 @@ def trash(thrown: Sequence[Thrown], lang: str) -> str:
         for one in thrown
     )
     whole = size(sum(one.size for one in thrown))
-    clear = button("empty", t("lib_trash_empty", lang, size=whole), "small")
+    ask, yes = word("empty_trash_ask", lang, n=len(thrown), size=whole), word("empty_trash_yes", lang)
+    clear = (
+        f'<button type="button" class="bt small" data-act="empty" data-ask="{ask}" data-yes="{yes}" '
+        f'data-no="{word("keep", lang)}">{word("empty_trash", lang, size=whole)}</button>'
+    )
     return f'<table class="tb lib"><tbody>{rows}</tbody></table><div class="ln pad">{clear}</div>'
 
 

@@ -11,15 +11,17 @@ from studio.store import safe_name
 from studio.ui import sheets
 from studio.ui.desk import MODELS
 from studio.ui.handout import PICTURES, tried_url
-from studio.ui.i18n import t, tr
+from studio.ui.i18n import t
 from studio.ui.looks import Looks
 from studio.ui.markup import button, esc, swatch, word
 from studio.ui.stock import Item
+from studio.ui.stocklist import titled
 from studio.ui.tasks import Task
 
 PICTURE, MERGE, EXPORT = "picture", "merge", "export"
 FORMS = ("lora", "checkpoint")
 MOST_WEIGHT = 1.5
+LOSSY = 0.1  # relative error of a merge from which on it stands out
 
 
 def panel(chosen: Sequence[Item], bases: Sequence[str], place: Mapping[str, Any], looks: Looks, lang: str) -> str:
@@ -54,7 +56,7 @@ def panel(chosen: Sequence[Item], bases: Sequence[str], place: Mapping[str, Any]
 
 def _slider(item: Item, weight: float, looks: Looks, lang: str) -> str:
     look = looks.of(item.method)
-    name = f"{item.experiment} / {tr(look.title, lang)}" if item.experiment else item.name
+    name = titled(item, looks, lang)
     off = (
         f'<button type="button" class="bt small dots" data-act="unstack" data-id="{esc(item.key)}" '
         f'aria-label="{word("lib_taken_off", lang)}">×</button>'
@@ -64,7 +66,7 @@ def _slider(item: Item, weight: float, looks: Looks, lang: str) -> str:
         return f'<div class="stackx">{title}</div>'
     label = word("lib_chosen", lang, name=name)
     return (
-        f'<div class="stackx">{title}<div class="slide"><input type="range" min="0" max="{MOST_WEIGHT}" step="0.05" '
+        f'<div class="stackx">{title}<div class="weight"><input type="range" min="0" max="{MOST_WEIGHT}" step="0.05" '
         f'value="{weight:g}" data-change="weight" data-id="{esc(item.key)}" aria-label="{label}">'
         f"<output>{weight:g}</output></div></div>"
     )
@@ -127,10 +129,12 @@ def result(tasks: Sequence[Task | None], lang: str) -> str:
     merged = next((task for task in tasks if task and task.kind == MERGE and task.state == "done"), None)
     if merged and merged.results:
         last = merged.results[-1]
-        said += f'<p class="nt ok">{word("lib_merged", lang, name=last.path.name, error=f"{last.error:.2%}")}</p>'
+        kind = "ok" if last.error <= LOSSY else "warn"
+        said += f'<p class="nt {kind}">{word("lib_merged", lang, name=last.path.name, error=f"{last.error:.2%}")}</p>'
     written = next((task for task in tasks if task and task.kind == EXPORT and task.state == "done"), None)
     if written:
-        said += f'<p class="nt ok">{word("lib_exported", lang, name=written.title)}</p>'
+        names = ", ".join(Path(one.path).name for one in written.results if hasattr(one, "path")) or written.title
+        said += f'<p class="nt ok">{word("lib_exported", lang, name=names)}</p>'
     return said
 
 

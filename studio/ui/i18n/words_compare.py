@@ -8,6 +8,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "cmp_add": ("Add runs", "添加训练"),
     "cmp_after": ("Next picture", "下一张"),
     "cmp_against_base": ("B: the base", "B：基础模型"),
+    "cmp_all_failed": ("Every run failed; the Train tab says why.", "所有训练都失败了；原因见“训练”页。"),
     "cmp_base_key": ("Base", "基础模型"),
     "cmp_before": ("Picture before", "上一张"),
     "cmp_close": ("Close", "关闭"),

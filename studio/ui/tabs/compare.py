@@ -1,5 +1,6 @@
 """The only file that knows the Compare tab: which experiment, what is shown of it, and what can be done with it."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from studio.ui.theme import STATIC
 from studio.ui.wall import Wall, film, flip, grid, wall
 
 FILES = ("experiment.toml", "table.csv", "report.html", "grid.png", "weights.json", "votes.jsonl")
+PARTS = 6  # that an experiment is drawn in
+VISITS = 1000  # of which it is known what they look at
 BOARD = (STATIC / "board.js").read_text(encoding="utf-8")
 WALL = (STATIC / "wall.js").read_text(encoding="utf-8")
 
@@ -74,6 +77,7 @@ class _Room:
         self.desk = desk
         self.tasks = Tasks(desk.worker)
         self._built: dict[str, tuple[Any, Any, Wall]] = {}
+        self._shown: OrderedDict[str, str | None] = OrderedDict()  # what each visit looks at; it ends with the page
 
     def key(self, name: str) -> tuple[Any, ...]:
         """What decides how the comparison looks: it is drawn anew only when this changes."""
@@ -122,7 +126,9 @@ class _Room:
         from studio.compare import weights
 
         if not table.eye and not any(cell.value is not None for row in table.rows for cell in row.cells.values()):
-            return f'<h2 class="h">{word("cmp_which", lang)}</h2><p class="mute">{word("cmp_not_yet", lang)}</p>'
+            runs = [run for run in self.desk.watch.runs(store) if not run.is_base]
+            said = "cmp_all_failed" if runs and all(run.view.state == "failed" for run in runs) else "cmp_not_yet"
+            return f'<h2 class="h">{word("cmp_which", lang)}</h2><p class="mute">{word(said, lang)}</p>'
         return figures.verdict(table, weights.read(store), bool(place.get("weigh")), lang)
 
     def _body(
@@ -160,8 +166,14 @@ class _Room:
 
     @told
     def chosen(self, name: str | None, place: dict[str, Any], request: gr.Request) -> tuple[str, ...]:
-        """Another experiment."""
-        return self.show(name, place, lang_of(request))
+        """Another experiment; where yet another was chosen meanwhile, that one is shown."""
+        visit = request.session_hash or ""
+        self._shown[visit] = name
+        self._shown.move_to_end(visit)
+        while len(self._shown) > VISITS:
+            self._shown.popitem(last=False)
+        drawn = self.show(name, place, lang_of(request))
+        return drawn if self._shown.get(visit, name) == name else (gr.skip(),) * PARTS
 
     @told
     def acted(
@@ -171,11 +183,13 @@ class _Room:
         lang, data = lang_of(request), said(event)
         act = str(data.get("act", ""))
         if not name:
-            return (*(gr.skip(),) * 6, place)
+            return (*(gr.skip(),) * PARTS, place)
         store = ExperimentStore(self.desk.outputs / name)
         place = self._looked(name, act, data, place)
         self._did(store, act, data, place, lang)
-        return (*self.show(name, place, lang), place)
+        drawn = self.show(name, place, lang)
+        late = self._shown.get(request.session_hash or "", name) != name  # another experiment was chosen meanwhile
+        return (*((gr.skip(),) * PARTS if late else drawn), place)
 
     def _looked(self, name: str, act: str, data: dict[str, Any], place: dict[str, Any]) -> dict[str, Any]:
         """What only changes what this visitor sees."""

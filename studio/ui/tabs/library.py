@@ -16,7 +16,7 @@ from studio.formats.shelf import FILES
 from studio.trash import FileTrash
 from studio.ui import further, stocklist, trial
 from studio.ui.desk import CHECKPOINTS, MODELS, Desk
-from studio.ui.i18n import t, tr
+from studio.ui.i18n import t
 from studio.ui.markup import disk_use, size
 from studio.ui.speak import QUIET, lang_of, said, told
 from studio.ui.stock import SUFFIXES, Item, Stock
@@ -191,8 +191,7 @@ class _Room:
         place["toast"] = {"text": text, "name": file.stem, "go": f"{time.time_ns():x}"}
 
     def _delete(self, item: Item, place: dict[str, Any], lang: str) -> None:
-        title = tr(self.desk.looks.of(item.method).title, lang)
-        name = f"{item.experiment} / {title}" if item.experiment else item.name
+        name = stocklist.titled(item, self.desk.looks, lang)
         if item.run is not None:  # with its checkpoints and samples, which are what takes the room
             undo = f"run/{self.runs.put(item.experiment, item.name).key}"
         else:
