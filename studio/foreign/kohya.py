@@ -139,6 +139,9 @@ def read(settings: Mapping[str, Any]) -> Foreign:
     plain = {key: value for key, value in flat.items() if key not in OWN}
     if flat.get("unet_lr"):  # the UNet's own rate comes before the one for everything
         plain.pop("learning_rate", None)
+    for key in ("masked_loss", "alpha_mask"):  # a file may have both, and the one that is on says which
+        if not truth(plain.get(key, False)):
+            plain.pop(key, None)
     carry(found, plain, PLACES, REASONS)
     _by_hand(found, flat)
     fit(found)

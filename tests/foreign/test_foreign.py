@@ -45,6 +45,8 @@ xformers = true
 keep_tokens = 2
 shuffle_caption = true
 resolution = "512,768"
+masked_loss = true
+alpha_mask = false
 wandb_run_name = "mine"
 """
 
@@ -54,7 +56,7 @@ def test_kohyas_toml(tmp_path: Path) -> None:
     spec = make_spec({**nest(found.settings), "method": {"kind": found.kind, **nest(found.settings)["method"]}})
     assert (found.program, found.kind) == ("kohya", "lokr")
     assert (spec.method.rank, spec.method.alpha, spec.method.factor) == (8, 4.0, 6)
-    assert spec.method.decompose_both
+    assert spec.method.decompose_both and spec.data.masks == "file"
     assert spec.method.train_text_encoder
     assert (spec.optim.name, spec.optim.lr, spec.optim.lr_text) == ("lion8bit", 2e-4, 5e-5)
     assert (spec.schedule.kind, spec.schedule.cycles, spec.schedule.warmup) == ("cosine-restarts", 4, 0.05)
