@@ -134,3 +134,16 @@ def test_the_next_runs_join_this_experiment(visitor: Visitor, store: ExperimentS
     page.click("#methods_joins [data-act=join_end]")
     page.wait_for_selector("#methods_joins .joins", state="detached")
     assert len(open_experiment(store).runs) == 3
+
+
+def test_a_file_is_thrown_away_brought_back_and_trained_further(visitor: Visitor, store: ExperimentStore) -> None:
+    page = visitor.open("library")
+    more = "#library_table tr[data-run=lora] + tr.more"
+    page.click("#library_table tr[data-run=lora] [data-act=open]")
+    page.click(f"{more} [data-act=delete]")
+    page.click("#library_toast [data-act=restore]")
+    page.click(f"{more} [data-act=continue]")  # the row is open as it was
+    page.wait_for_selector("#train_changes >> text=method.start")
+    assert page.locator("#train_start").is_enabled()
+    draft = Drafts(store.path.parent).read()
+    assert draft.picked == ("lora",) and draft.over["lora"]["method.start"].endswith(".safetensors")

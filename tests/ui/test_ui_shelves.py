@@ -14,13 +14,15 @@ from studio.compare import report, votes, weights
 from studio.compare.members import open_experiment
 from studio.compare.table import Table, build
 from studio.compare.verdict import WEIGHTS
-from studio.errors import SpecError
+from studio.errors import ModelError, SpecError
 from studio.events import Progress
 from studio.store import ExperimentStore
-from studio.ui import ballot, charts, figures, sheets
+from studio.ui import ballot, charts, figures, further, sheets
+from studio.ui.desk import Desk
 from studio.ui.draft import Drafts
 from studio.ui.joining import Joining
-from studio.ui.stock import File, Item, arranged
+from studio.ui.stock import File, Item, Stock, arranged
+from studio.ui.tabs import library
 from studio.ui.tasks import Tasks
 from studio.ui.wall import film, flip, grid, wall
 from tests.compare.compare_doubles import paint, three
@@ -236,6 +238,46 @@ def item(name: str, **over: Any) -> Item:
     return Item(
         **{"key": name, "name": name, "method": "lora", "files": files, "time": 1.0, "place": Path(name), **over}
     )
+
+
+def test_to_continue_takes_over_how_the_file_was_made(store: ExperimentStore) -> None:
+    desk = Desk(store.path.parent, NoWorker())
+    made = Stock(desk).item("run/three/lora")
+    assert made is not None
+    file = further.go_on(desk, made)
+    draft = desk.drafts.read()
+    own = draft.changed("lora")
+    assert draft.picked == ("lora",) and own["method.start"] == str(file) and own["schedule.steps"] == 3
+    assert draft.folder == open_experiment(store).data.folder and own["sample.seeds"] == [1, 2]
+    whole = item("mine", method="dreambooth", whole=True)
+    further.go_on(desk, replace(whole, files=(File(file, "single-file", 1),)))
+    assert desk.drafts.read().base == str(file) and desk.drafts.read().picked == ("dreambooth",)
+    with pytest.raises(ModelError, match="no single file to go on from"):
+        further.go_on(desk, whole)
+    desk.drafts.path.unlink()
+
+
+def test_what_is_written_again_is_the_run_that_was_asked_for(
+    store: ExperimentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("studio.engine.run.export_again", lambda *how: iter([asked.append(how)]))
+    worker = Steps()
+    room = library._Room(Desk(store.path.parent, worker))
+    for name, form in (("textual-inversion", "a1111"), ("lora", "kohya")):
+        room._export(room._item(f"run/three/{name}"), {"again_form": form, "again_dtype": "fp32"})
+        worker.drain()
+    told = [(run.path.name, forms, dtype) for run, _, forms, dtype in asked]
+    assert told == [("textual-inversion", ("a1111",), "fp32"), ("lora", ("kohya",), "fp32")]
+
+
+def test_a_file_that_cannot_be_used_is_refused_by_its_name_alone(store: ExperimentStore, tmp_path: Path) -> None:
+    room = library._Room(Desk(store.path.parent, NoWorker()))
+    for name in ("bad.safetensors", "bad.pt"):
+        (tmp_path / name).write_bytes(b"no such file")
+        with pytest.raises(ModelError, match=f"^'?{name}") as told:
+            room._place(tmp_path / name)
+        assert str(tmp_path) not in str(told.value)
 
 
 def test_the_library_is_found_filtered_and_arranged() -> None:
