@@ -133,16 +133,15 @@ class Albums:
 
     def choose(self, album: Album, name: str, value: Iterable[str]) -> None:
         """Keep which pictures are left out (``leave_out``) or held back, in the draft and with the folder."""
-        drafts = self._desk.drafts
-        drafts.write(drafts.read().with_value("", f"data.{name}", sorted(set(value))))
+        chosen = sorted(set(value))
+        self._desk.drafts.edit(lambda draft: draft.with_value("", f"data.{name}", chosen))
         self._keep(album)
         album.version += 1
         self.check(album)
 
     def set(self, album: Album, name: str, value: Any) -> None:
         """Change another setting of the pictures in the draft."""
-        drafts = self._desk.drafts
-        drafts.write(drafts.read().with_value("", f"data.{name}", value))
+        self._desk.drafts.edit(lambda draft: draft.with_value("", f"data.{name}", value))
         self._keep(album)
         self.check(album)
 

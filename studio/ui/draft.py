@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ class Drafts:
 
     def __init__(self, outputs: Path) -> None:
         self.path = outputs / KEPT_IN
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def read(self) -> Draft:
         """The draft as it is; a fresh one where there is none, or where it cannot be read."""
@@ -116,6 +116,11 @@ class Drafts:
 
     def change(self, **values: Any) -> Draft:
         """Change plain parts of it, and return it; what is equal already is not written again."""
-        before = self.read()
-        after = replace(before, **values)
-        return after if after == before else self.write(after)
+        return self.edit(lambda draft: replace(draft, **values))
+
+    def edit(self, change: Callable[[Draft], Draft]) -> Draft:
+        """Change it as it is now, so that of two visitors at once neither undoes what the other did; and return it."""
+        with self._lock:
+            before = self.read()
+            after = change(before)
+            return after if after == before else self.write(after)

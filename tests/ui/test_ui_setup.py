@@ -1,6 +1,7 @@
 """The form says of each setting what it is, keeps what was typed, and starts nothing that cannot be."""
 
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,20 @@ def test_a_draft_outlives_its_page(tmp_path: Path) -> None:
     assert Drafts(tmp_path / "outputs").read() == kept
     drafts.path.write_text("{ torn", encoding="utf-8")
     assert drafts.read() == Draft()
+
+
+def test_of_two_visitors_at_once_neither_undoes_what_the_other_did(tmp_path: Path) -> None:
+    drafts = Drafts(tmp_path / "outputs")
+    other = threading.Thread(target=drafts.change, kwargs={"trigger": "rex"})
+
+    def meanwhile(draft: Draft) -> Draft:
+        other.start()
+        other.join(0.2)  # for as long as it takes where it need not wait
+        return draft.moved(name="mine")
+
+    drafts.edit(meanwhile)
+    other.join()
+    assert (drafts.read().name, drafts.read().trigger) == ("mine", "rex")
 
 
 def test_a_preset_of_ones_own(tmp_path: Path) -> None:
