@@ -112,6 +112,7 @@ class Run(Stepping):
     def _train(self, learning: Method, groups: Any, folder: Path | None) -> Iterator[Event]:
         spec = self.spec
         self.method = learning
+        self.eased = False  # a small card's guests are away before anything was asked of them
         self.text_learns = any(group.part != "unet" for group in groups)
         if self.text_learns:  # on a small card they may still rest, and what moves them lies where they do
             self.bench.models.wake(*self.bench.models.text_encoders)
@@ -144,13 +145,17 @@ class Run(Stepping):
 
     def _ease(self) -> None:
         """Let text encoders and VAE leave the device, as far as the steps can do without them."""
-        if not self.machine.plan.offload or self.bench.models.at_rest:
+        models = self.bench.models
+        if not self.machine.plan.offload or (self.eased and models.at_rest):
             return
+        self.eased = True
         prompts = [] if self.text_learns else steady_prompts(self.bench, self.spec, self.method)
-        with self.machine.autocast():
-            for prompt in prompts:
-                self.learner.conditioning([prompt])
-        self.bench.models.rest(text=bool(prompts))
+        if not self.learner.knows(prompts):
+            apart = models.alone(*models.text_encoders) if models.one_at_a_time else contextlib.nullcontext()
+            with apart, self.machine.autocast():
+                for prompt in prompts:
+                    self.learner.conditioning([prompt])
+        models.rest(text=bool(prompts))
 
     def let_go(self) -> None:
         """The model stays: its worker keeps it."""
