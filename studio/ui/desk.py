@@ -99,7 +99,7 @@ class Desk:
         self.outputs = outputs.resolve()
         self.worker = worker
         self.watch = Watch(self.outputs)
-        self.looks = Looks()
+        self.looks = Looks(self.outputs)
         self.shelf = Shelf()
         self.fetch = Fetch()
         self.checks = Checks(worker)

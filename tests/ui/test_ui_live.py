@@ -14,6 +14,7 @@ from studio.store import ExperimentStore, RunStore
 from studio.ui import bins, columns, view, waiting, walk
 from studio.ui.columns import Look
 from studio.ui.desk import Desk
+from studio.ui.looks import KEPT_IN, Looks
 from studio.ui.tabs.train import _looked
 from studio.ui.trash import RunTrash
 from tests.ui.doubles import NoWorker
@@ -202,6 +203,16 @@ def test_the_guide_follows_what_is_true(desk: Desk, worker: NoWorker) -> None:
     assert at() == ("compare", "walk_compare")
     drawn = walk.drawn(walk.way(desk, desk.now(), 10), "en")
     assert drawn.count('class="done"') == 4 and drawn.count('aria-current="step"') == 1
+
+
+def test_names_and_colours_are_known_at_the_next_start_before_torch_is(tmp_path: Path) -> None:
+    looks = Looks(tmp_path)
+    assert looks.of("lora").title == "Lora"
+    looks.begin()
+    assert looks.ready.wait(120) and not looks.error
+    assert Looks(tmp_path).of("lora") == looks.of("lora") and looks.of("lora").title == "LoRA"
+    (tmp_path / KEPT_IN).write_text('[{"colour": "red"}]')
+    assert Looks(tmp_path).of("lora").title == "Lora"
 
 
 def test_what_is_spoken_changes_with_the_states_only(desk: Desk, first: ExperimentStore) -> None:
