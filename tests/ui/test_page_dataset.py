@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ import pytest
 from PIL import Image
 
 from studio import starter
+from studio.data.mask import load_mask
 from tests.ui.browser import DRAWN, LONG, Server, Visitor
 
 pytestmark = pytest.mark.usefixtures("no_draft")
 AREA = "#dataset_caption textarea"
+INK = "document.querySelector('#dataset_paint')?.getContext('2d').getImageData(128, 128, 1, 1).data[3]"
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +75,16 @@ def found_by_the_captioner(page: Any, photos: Path) -> None:
     page.wait_for_selector("#dataset_tool .diff:nth-child(8)", timeout=LONG)
     assert captions(photos) == {}
     page.click("#dataset_tool [data-act=take][data-id='07.png']")
+    page.click("#dataset_tool [data-act=reword][data-id='02.png']")
+    page.wait_for_function("() => document.activeElement?.dataset.id === '02.png'")
+    page.fill("#dataset_tool .diff textarea", "a sks dog in my words")
+    page.press("#dataset_tool .diff textarea", "Enter")
+    page.wait_for_selector("#dataset_tool .diff ins >> text=in my words")
     page.click("[data-act=caption_write] >> text=Write 7 captions")
     page.wait_for_selector("#dataset_next [data-id=caption] >> text=Caption 1 missing")
     found = captions(photos)
     assert len(found) == 7 and all("sks" in text for text in found.values())
+    assert found["02"] == "a sks dog in my words"
 
 
 def edited_by_keyboard(page: Any, photos: Path) -> None:
@@ -128,6 +137,57 @@ def test_the_trained_part_is_drawn_and_moved(visitor: Visitor, photos: Path) -> 
     page.keyboard.press("ArrowDown")
     page.wait_for_function("() => document.querySelector('.frame').style.getPropertyValue('--t') > 0")
     page.wait_for_function(DRAWN, arg="#dataset_stage")
+
+
+def test_a_zip_is_brought_a_folder_dropped_and_a_mask_painted(visitor: Visitor, server: Server, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "dogs.zip", "w") as packed:
+        packed.write(starter.CORGI / "01.png", "set/01.png")
+        packed.writestr("set/01.txt", "sks dog, alone")
+    (tmp_path / "dogs" / "4_more").mkdir(parents=True)
+    shutil.copy(starter.CORGI / "02.png", tmp_path / "dogs" / "4_more")
+    page = visitor.open()
+    page.wait_for_selector("#dataset_thumbs .thumb")
+    with page.expect_file_chooser() as asked:
+        page.click("#dataset_upload")
+    asked.value.set_files(tmp_path / "dogs.zip")
+    page.wait_for_selector("#dataset_thumbs [data-id='set/01.png']")
+    dropped(page, tmp_path / "dogs", "#dataset_stage .title")
+    page.wait_for_selector("#dataset_thumbs [data-id='4_more/02.png']")
+    (folder,) = (server.outputs / "datasets").iterdir()
+    assert captions(folder / "set") == {"01": "sks dog, alone"}
+    page.click("#dataset_thumbs [data-id='set/01.png']")
+    painted(page)
+    page.click("#dataset_mask_save")
+    page.wait_for_selector("#dataset_stage >> text=has a mask")
+    mask = load_mask(folder / "set" / "01.png")
+    assert mask is not None and mask[128, 128] == 255 and mask[4, 4] == mask[128, 190] == 0
+    assert '"data.masks": "file"' in (server.outputs / ".draft.json").read_text()
+    page.click("#dataset_stage [data-act=tool][data-id=mask]")
+    page.wait_for_function(f"() => {INK} > 0")
+
+
+def dropped(page: Any, folder: Path, at: str) -> None:
+    """As a file manager drops it."""
+    box = page.locator(at).bounding_box()
+    tools = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        where = {"x": box["x"] + 5, "y": box["y"] + 5}
+        tools.send("Input.dispatchDragEvent", {"type": kind, **where, "data": data})
+
+
+def painted(page: Any) -> None:
+    """A stroke through the middle, and a part of it rubbed out again."""
+    page.click("#dataset_stage [data-act=tool][data-id=mask]", timeout=LONG)
+    page.wait_for_selector("#dataset_paint")
+    for tool, first, last in (("brush", 0.4, 0.75), ("eraser", 0.7, 0.8)):
+        page.click(f"[data-paint={tool}]")
+        box = page.locator("#dataset_paint").bounding_box()
+        y = box["y"] + box["height"] / 2
+        page.mouse.move(box["x"] + first * box["width"], y)
+        page.mouse.down()
+        page.mouse.move(box["x"] + last * box["width"], y, steps=3)
+        page.mouse.up()
 
 
 def test_what_will_not_be_used_is_accepted(visitor: Visitor, server: Server, photos: Path) -> None:

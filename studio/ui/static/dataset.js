@@ -28,9 +28,6 @@ element.addEventListener('input', (event) => {
   clearTimeout(at.waiting);
   at.waiting = setTimeout(() => (find ? say(find, at, { value: at.value }) : say('typed', at)), find ? 200 : 350);
 });
-element.addEventListener('focusout', (event) => {  // a proposal was put in other words
-    if (event.target.matches('.diff textarea')) say('reworded', event.target, { value: event.target.value });
-});
 element.addEventListener('keydown', (event) => {
   const at = event.target;
   if (event.isComposing) return;
@@ -95,7 +92,15 @@ if (element.closest('#dataset_stage')) {
     crop.addEventListener('pointercancel', end, { once: true });
   });
 } else {
-  let wording = null;
+  let wording = null, typed = {};
+  element.addEventListener('input', (event) => { if (event.target === wording) typed = { id: wording.dataset.id, text: wording.value }; });
+  element.addEventListener('focusout', (event) => {  // a proposal was put in other words
+    const at = event.target;
+    if (!at.matches('.diff textarea') || !at.isConnected || at.value === at.sent) return;
+    at.sent = at.value;
+    say('reworded', at, { value: at.value });
+  });
+  element.addEventListener('click', (event) => { if (event.target.closest('[data-act=reword]')) typed = {}; });
   new MutationObserver(() => {  // what a visitor touched no longer follows its attribute by itself
     for (const box of element.querySelectorAll('input[type=checkbox], input[type=radio]')) box.checked = box.hasAttribute('checked');
     for (const list of element.querySelectorAll('select')) {
@@ -103,8 +108,12 @@ if (element.closest('#dataset_stage')) {
       if (chosen) list.value = chosen.value;
     }
     const worded = element.querySelector('.diff textarea');
-    if (worded && worded.dataset.id !== wording) { worded.value = worded.defaultValue; worded.focus(); }
-    wording = worded && worded.dataset.id;
+    if (worded && worded !== wording) {  // drawn anew, perhaps while it is typed in
+      worded.value = worded.dataset.id === typed.id ? typed.text : worded.defaultValue;
+      typed = { id: worded.dataset.id, text: worded.value };
+      worded.focus();
+    }
+    wording = worded;
   }).observe(element, { subtree: true, childList: true, attributes: true, characterData: true });
 }
 
