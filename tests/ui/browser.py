@@ -19,7 +19,7 @@ FLAGS = [
 ROOT = Path(__file__).resolve().parents[2]
 SERVE = Path(__file__).with_name("quick_server.py")
 DRAWN = "(where) => [...document.querySelectorAll(where + ' img')].every((image) => image.naturalWidth > 0)"
-LONG = 180_000  # milliseconds that a short training may take on a slow machine
+LONG = 180_000  # milliseconds that anything on a page may take where the machine is busy with other things too
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Visitor:
     def open(self, tab: str = "", **context: Any) -> Any:
         context.setdefault("viewport", {"width": 1280, "height": 720})
         page = self.browser.new_context(**context).new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(LONG)
         page.on("console", lambda said: self.errors.append(said.text) if counts(said) else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname or "data"))
