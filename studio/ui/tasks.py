@@ -1,6 +1,7 @@
 """The only file that has the worker do a tab's smaller jobs behind what it is at, and keeps how each stands."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from studio.errors import CrucibleError, SpecError
 from studio.events import Progress
 from studio.ui.late import Hand
 
+TWICE = 2.0  # seconds within which the same task started again is taken for a double click
 Work = Callable[[Any], Iterator[Any]]
 
 
@@ -32,6 +34,7 @@ class Task:
     cancelled: threading.Event = field(default_factory=threading.Event)
     given: bool = False
     """Whether the worker has it, or had it."""
+    begun: float = field(default_factory=time.monotonic)
 
     @property
     def open(self) -> bool:
@@ -69,9 +72,11 @@ class Tasks:
         return tuple((id(task), task.state, task.done, task.total) for task in found)
 
     def start(self, kind: str, title: str, work: Work, about: str = "") -> Task:
-        """Queue ``work``, whose Progress is followed whose other yields are results; raises SpecError if one runs."""
+        """Queue ``work``: its Progress is followed, its other yields are results. Raises SpecError if another runs."""
         with self._lock:
             known = self.of(kind)
+            if known and known.open and known.title == title and time.monotonic() - known.begun < TWICE:
+                return known
             if known and known.open:
                 raise SpecError(f"'{known.title}' is still being worked on; wait for it, or cancel it.")
             task = self._known[kind] = Task(kind, title, about)

@@ -154,6 +154,7 @@ def test_a_task_is_followed_cancelled_and_never_started_twice() -> None:
     task = tasks.start("sheet", "one", lambda resident: iter([Progress(stage="x", done=1, total=3), "made"]), "here")
     with pytest.raises(SpecError, match="still being worked on"):
         tasks.start("sheet", "two", lambda resident: iter(()))
+    assert tasks.start("sheet", "one", lambda resident: iter(())) is task  # a double click
     assert "waits" in sheets.progress(task, "here", "en") and sheets.progress(task, "there", "en") == ""
     worker.step()
     assert (task.state, task.done, task.total) == ("working", 1, 3) and "1 of 3" in sheets.progress(task, "here", "en")

@@ -1,5 +1,6 @@
 """The only file that knows the Compare tab: which experiment, what is shown of it, and what can be done with it."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import gradio as gr
 from studio.errors import CrucibleError
 from studio.store import ExperimentStore
 from studio.ui import ballot, charts, figures, papers, sheets
-from studio.ui.desk import Desk
+from studio.ui.desk import TWICE, Desk
 from studio.ui.i18n import t, tr
 from studio.ui.markup import VOID, empty, leave, notice, word
 from studio.ui.speak import QUIET, lang_of, said, told
@@ -66,7 +67,7 @@ def build(desk: Desk, label: Any) -> CompareTab:
     parts = [links, table, which, shown, work, ab]
     chooser.change(room.chosen, [chooser, place], parts, **QUIET)
     for part in parts:
-        part.click(room.acted, [chooser, place], [*parts, place], **QUIET)
+        part.click(room.acted, [chooser, place], [*parts, place], trigger_mode="always_last", **QUIET)
     return CompareTab(chooser, parts, place, room.show, room.key)
 
 
@@ -78,6 +79,7 @@ class _Room:
         self.tasks = Tasks(desk.worker)
         self._built: dict[str, tuple[Any, Any, Wall]] = {}
         self._shown: OrderedDict[str, str | None] = OrderedDict()  # what each visit looks at; it ends with the page
+        self._repeated: dict[str, float] = {}  # when an experiment was last trained again
 
     def key(self, name: str) -> tuple[Any, ...]:
         """What decides how the comparison looks: it is drawn anew only when this changes."""
@@ -252,10 +254,13 @@ class _Room:
         from studio.compare import layout
         from studio.compare.members import groups
 
+        if time.monotonic() - self._repeated.get(store.path.name, -TWICE) < TWICE:
+            return
         added: list[str] = []
         for group in groups(store):
             added += layout.add(store, [group.first.spec], len(group.members) + 1)
         self.desk.resume(store.path.name)
+        self._repeated[store.path.name] = time.monotonic()
         gr.Info(t("cmp_repeated", lang, n=len(added)), title="Crucible")
 
 

@@ -56,7 +56,7 @@ def build(desk: Desk, label: Any) -> LibraryTab:
     room = _Room(desk)
     parts = [tools, toast, table, panel, result]
     for part in parts:
-        part.click(room.acted, place, [*parts, place], **QUIET)
+        part.click(room.acted, place, [*parts, place], trigger_mode="always_last", **QUIET)
     bring.upload(room.brought, [place, bring], [*parts, place], **QUIET)
     return LibraryTab(parts, place, room.show, room.key)
 
