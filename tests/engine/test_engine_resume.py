@@ -142,7 +142,8 @@ def test_what_the_page_works_out_beside_a_run_disturbs_none_of_its_chances(whole
     expected, _, _ = whole.run("lora")  # with dropout, which draws from torch's own chance
     store = whole.new("lora")
     asked = [whole.told(kind) for kind in ("dylora", "lora")]
-    ended, looked = threading.Event(), []
+    ended = threading.Event()
+    looked: list[Any] = []
 
     def page() -> None:
         while not ended.is_set():
