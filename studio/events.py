@@ -216,6 +216,8 @@ class RunView:
 class _Tally:
     """Mutable workspace of one fold, so that n events cost O(n)."""
 
+    unlogged = (Progress, Step, Validated, Measured)  # too many to read, and shown as curves and figures
+
     def __init__(self, view: RunView) -> None:
         self.now: dict[str, Any] = {f.name: getattr(view, f.name) for f in fields(view)}
         for name in ("losses", "rates", "validations", "saved", "exports", "decisions", "log"):
@@ -224,10 +226,10 @@ class _Tally:
 
     def take(self, event: Event) -> None:
         self.now["updated"] = event.time
-        getattr(self, event.kind, self.remember)(event)
-
-    def remember(self, event: Event) -> None:
-        self.now["log"].append(event)
+        if work := getattr(self, event.kind, None):
+            work(event)
+        if not isinstance(event, self.unlogged):
+            self.now["log"].append(event)
 
     def started(self, event: Started) -> None:
         now = self.now
@@ -238,11 +240,9 @@ class _Tally:
         now["saved"] = [step for step in now["saved"] if step <= event.step]
         now["exports"] = [export for export in now["exports"] if export.step <= event.step]
         now.update(decisions=[], train_seconds=now["seconds_per_step"] * event.step)
-        self.remember(event)
 
     def decided(self, event: Decided) -> None:
         self.now["decisions"].append(event)
-        self.remember(event)
 
     def progress(self, event: Progress) -> None:
         self.now["stage"] = (event.stage, event.done, event.total) if event.done < event.total else None
@@ -263,11 +263,9 @@ class _Tally:
     def sampled(self, event: Sampled) -> None:
         self.now["samples"][event.step] = event.pictures
         self.now.update(state="training", stage=None)
-        self.remember(event)
 
     def saved(self, event: Saved) -> None:
         self.now["saved"] += [] if event.step in self.now["saved"] else [event.step]
-        self.remember(event)
 
     def validated(self, event: Validated) -> None:
         self.now["validations"].append((event.step, event.loss))
@@ -275,24 +273,20 @@ class _Tally:
     def exported(self, event: Exported) -> None:
         others = [e for e in self.now["exports"] if (e.format, e.step) != (event.format, event.step)]
         self.now["exports"] = [*others, event]
-        self.remember(event)
 
     def measured(self, event: Measured) -> None:
         self.now["metrics"] = {**self.now["metrics"], **event.values}
 
     def stopped(self, event: Stopped | Paused) -> None:
         self.now.update(state=event.kind, step=event.step, stage=None)
-        self.remember(event)
 
     paused = stopped
 
     def finished(self, event: Finished) -> None:
         self.now.update(state="finished", step=event.step, train_seconds=event.seconds, stage=None)
-        self.remember(event)
 
     def failed(self, event: Failed) -> None:
         self.now.update(state="failed", error=event.text, detail=event.detail, stage=None)
-        self.remember(event)
 
     def view(self) -> RunView:
         return RunView(**cast(Any, {k: tuple(v) if isinstance(v, list) else v for k, v in self.now.items()}))
