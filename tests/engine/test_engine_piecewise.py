@@ -25,7 +25,7 @@ from studio.optimizer import OptimSpec
 from studio.section import merge
 from studio.store import RunStore
 from tests import tiny
-from tests.engine.test_engine_optim import OPTIMIZERS, RATES, usable
+from tests.engine.test_engine_optim import OPTIMIZERS, RATES
 
 Make = Callable[..., Any]
 TOGETHER = [name for name in OPTIMIZERS if name != "prodigy"]
@@ -83,7 +83,6 @@ def ready(name: str, dtype: torch.dtype = torch.float32) -> tuple[torch.nn.Modul
 @pytest.mark.parametrize("name", TOGETHER)
 def test_fused_steps_are_the_plain_ones_bit_for_bit_and_so_is_what_is_remembered(name: str) -> None:
     """One may go on where the other ended: their states are alike."""
-    usable(name)
     plain, fused = ready(name), ready(name)
     lengths = walk(*plain, range(5), False), walk(*fused, range(5), True)
     assert lengths[0] == pytest.approx(lengths[1], rel=1e-5) and min(lengths[1]) > 0
@@ -161,7 +160,6 @@ def test_steps_that_plain_bfloat16_loses_arrive() -> None:
 @pytest.mark.parametrize("name", [name for name in TOGETHER if name != "schedule-free-adamw"])
 @pytest.mark.parametrize("fused", [False, True])
 def test_bfloat16_weights_go_on_bit_for_bit_from_a_checkpoint(name: str, fused: bool, tmp_path: Path) -> None:
-    usable(name)
 
     def go(made: torch.nn.Module, optimizer: Any, hand: OneByOne, steps: range) -> None:
         for step in steps:
