@@ -77,9 +77,7 @@ def read(argv: list[str]) -> tuple[environment.Wish, list[str]]:
     own.add_argument("--reinstall", action="store_true")
     own.add_argument("--torch-index", default=os.environ.get("CRUCIBLE_TORCH_INDEX", ""))
     said, words = own.parse_known_args(argv)
-    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
-        words = ["ui", *words]
-    return environment.Wish(said.no_venv, said.reinstall, said.torch_index), words
+    return environment.Wish(said.no_venv, said.reinstall, said.torch_index), words or ["ui"]
 
 
 def hand_over(python: str, words: list[str]) -> int:

@@ -239,7 +239,7 @@ def test_two_starts_do_not_install_at_once(tmp_path: Path) -> None:
     ("argv", "words"),
     [
         ([], ["ui"]),
-        (["--no-browser", "--port", "7000"], ["ui", "--no-browser", "--port", "7000"]),
+        (["--outputs", "mine", "train", "x"], ["--outputs", "mine", "train", "x"]),
         (["--no-venv", "train", "lora-starter", "--steps", "5"], ["train", "lora-starter", "--steps", "5"]),
         (["test", "-k", "launch", "--no-checks"], ["test", "-k", "launch", "--no-checks"]),
         (["--help"], ["--help"]),
