@@ -46,9 +46,10 @@ def board(elem_id: str, more: str = "") -> gr.HTML:
 def build(desk: Desk, label: Any) -> CompareTab:
     """Lay the tab out; the caller stands inside its gr.Tab."""
     with gr.Row(elem_classes="toolbar"):
+        known = [store.path.name for store in desk.watch.experiments()]  # a page that outlived a restart names one
         chooser = gr.Dropdown(
-            [], value=None, label=label("experiment"), show_label=False, container=False, elem_id="compare_experiment",
-            interactive=True, scale=1, min_width=220,
+            known, value=None, label=label("experiment"), show_label=False, container=False, interactive=True,
+            elem_id="compare_experiment", scale=1, min_width=220,
         )  # fmt: skip
         links = board("compare_links")
     with gr.Row(equal_height=True, elem_id="compare_upper"):
