@@ -81,8 +81,9 @@ def member(run: RunStore) -> Member:
 
 
 def members(store: ExperimentStore) -> list[Member]:
-    """Every run, in the order in which they are trained."""
-    return [member(store.run(name)) for name in open_experiment(store).runs]
+    """Every run, in the order in which they are trained; one whose folder was taken away is none any more."""
+    runs = [store.run(name) for name in open_experiment(store).runs]
+    return [member(run) for run in runs if run.path.is_dir()]
 
 
 def groups(store: ExperimentStore) -> list[Group]:

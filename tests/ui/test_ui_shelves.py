@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -80,6 +81,13 @@ def test_the_sorted_column_says_so_and_a_failed_run_keeps_its_row(table: Table) 
 def test_names_and_prompts_are_escaped(table: Table, store: ExperimentStore) -> None:
     rows = [replace(row, title=EVIL, state=EVIL) for row in table.rows]
     assert "<img src=x" not in figures.figures(replace(table, rows=tuple(rows)), {}, "en")
+
+
+def test_a_run_that_was_taken_away_by_hand_is_a_row_no_more(store: ExperimentStore, tmp_path: Path) -> None:
+    left = ExperimentStore(shutil.copytree(store.path, tmp_path / "left"))
+    shutil.rmtree(left.run("lora").path)
+    assert names(list(build(left).rows)) == ["base", "textual-inversion", "dreambooth"]
+    assert "lora" not in grid(wall(left), {}, "en").casefold()
 
 
 def test_the_verdict_follows_the_users_weights_and_they_stay(table: Table, store: ExperimentStore) -> None:
