@@ -136,14 +136,11 @@ def test_the_next_runs_join_this_experiment(visitor: Visitor, store: ExperimentS
     assert len(open_experiment(store).runs) == 3
 
 
-def test_a_file_is_thrown_away_brought_back_and_trained_further(visitor: Visitor, store: ExperimentStore) -> None:
+def test_a_file_is_thrown_away_and_brought_back(visitor: Visitor, store: ExperimentStore) -> None:
     page = visitor.open("library")
     more = "#library_table tr[data-run=lora] + tr.more"
     page.click("#library_table tr[data-run=lora] [data-act=open]")
     page.click(f"{more} [data-act=delete]")
     page.click("#library_toast [data-act=restore]")
-    page.click(f"{more} [data-act=continue]")  # the row is open as it was
-    page.wait_for_selector("#train_changes >> text=method.start")
-    assert page.locator("#train_start").is_enabled()
-    draft = Drafts(store.path.parent).read()
-    assert draft.picked == ("lora",) and draft.over["lora"]["method.start"].endswith(".safetensors")
+    page.wait_for_selector(f"{more} [data-act=continue]")  # the row is there, and open as it was
+    assert (store.path / "lora" / "exports").is_dir()

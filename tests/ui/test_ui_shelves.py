@@ -270,7 +270,12 @@ def test_what_is_written_again_is_the_run_that_was_asked_for(
     store: ExperimentStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr("studio.engine.run.export_again", lambda *how: iter([asked.append(how)]))
+
+    def again(*how: Any) -> Iterator[Any]:
+        asked.append(how)
+        yield
+
+    monkeypatch.setattr("studio.engine.run.export_again", again)
     worker = Steps()
     room = library._Room(Desk(store.path.parent, worker))
     for name, form in (("textual-inversion", "a1111"), ("lora", "kohya")):
