@@ -134,10 +134,19 @@ def _sources(order: Order) -> list[_Source]:
 def _key(cell: _Cell, source: _Source, order: Order) -> str:
     """A name that changes with whatever changes the picture."""
     stamp = source.used.path.stat()
-    file = (str(source.used.path.resolve()), stamp.st_size, stamp.st_mtime_ns, source.base)
+    file = (str(source.used.path.resolve()), stamp.st_size, stamp.st_mtime_ns, source.base, _stamp(source.base))
     drawn = (order.sample.negative, order.sample.steps, order.sample.guidance)
     said = (file, cell.weight, _said(cell.prompt, source), cell.seed, drawn)
     return hashlib.sha256(repr(said).encode()).hexdigest()[:24]
+
+
+def _stamp(base: str) -> tuple[int, int] | None:
+    """Size and time of a base that is one file, for it may be overwritten in place; a folder's or hub id's is None."""
+    path = Path(base)
+    if not path.is_file():
+        return None
+    stamp = path.stat()
+    return stamp.st_size, stamp.st_mtime_ns
 
 
 def _said(prompt: str, source: _Source) -> str:

@@ -36,9 +36,12 @@ def text(desk: Desk, toml: str) -> str:
 
     spec = spec_from_toml(toml, "The text")
     kind = spec.method.kind
-    draft = _picking(desk, desk.drafts.read().moved(base=spec.base.model), kind)
-    offer = _of(desk, draft, kind)
-    desk.drafts.write(setup.taken_over(draft, kind, sheet(desk, draft, offer).preset, spec))
+
+    def taken(draft: Draft) -> Draft:
+        draft = _picking(desk, draft.moved(base=spec.base.model), kind)
+        return setup.taken_over(draft, kind, sheet(desk, draft, _of(desk, draft, kind)).preset, spec)
+
+    desk.drafts.edit(taken)
     return kind
 
 
@@ -52,7 +55,7 @@ def preset(desk: Desk, kind: str, name: str) -> str:
     if not of.ready:
         raise SpecError("Something in the form cannot be; mend what is marked red first.")
     made = keep(desk.outputs, name, setup.own_settings(of))
-    desk.drafts.write(draft.without(kind).taking(kind, made.name))
+    desk.drafts.edit(lambda draft: draft.without(kind).taking(kind, made.name))
     return made.name
 
 
@@ -61,11 +64,15 @@ def file(desk: Desk, path: Path) -> Any:
     from studio import foreign
 
     found = foreign.read(path)
-    draft = _picking(desk, desk.drafts.read(), found.kind).without_own(found.kind)
-    _of(desk, draft, found.kind)
-    for key, value in found.settings.items():
-        draft = draft.with_value(found.kind, key, value)
-    desk.drafts.write(draft)
+
+    def taken(draft: Draft) -> Draft:
+        draft = _picking(desk, draft, found.kind).without_own(found.kind)
+        _of(desk, draft, found.kind)
+        for key, value in found.settings.items():
+            draft = draft.with_value(found.kind, key, value)
+        return draft
+
+    desk.drafts.edit(taken)
     return found
 
 

@@ -105,6 +105,8 @@ def _key(spec: Any) -> str:
         spec.base,
         spec.method,
         spec.machine,
+        spec.data.folder,  # its pictures' shapes, and whether some are held out
+        spec.data.held_out,
         spec.data.resolution,
         spec.data.class_images,
         len(spec.sample.prompts),

@@ -27,10 +27,8 @@ def go_on(desk: Desk, item: Item) -> Path:
     elif whole:
         desk.drafts.change(base=str(file))
     else:
-        draft = desk.drafts.read().without_own(item.method)
-        desk.drafts.write(
-            draft.moved(over={**draft.over, item.method: {"method.start": str(file), **_said(item, file)}})
-        )
+        own = {"method.start": str(file), **_said(item, file)}
+        desk.drafts.edit(lambda draft: draft.moved(over={**draft.over, item.method: own}))
     desk.drafts.change(picked=(item.method,))
     return file
 

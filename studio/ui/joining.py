@@ -43,12 +43,9 @@ class Joining:
             if key.startswith(SHARED) and key not in OWN_PLACE
         }
         data = experiment.data
-        draft = self.drafts.read()
-        self.drafts.write(
-            replace(
-                draft, name=experiment.name, folder=data.folder, trigger=data.trigger, class_word=data.class_word,
-                base=experiment.base.model, shared=shared, picked=(),
-            )
+        self.drafts.change(
+            name=experiment.name, folder=data.folder, trigger=data.trigger, class_word=data.class_word,
+            base=experiment.base.model, shared=shared, picked=(),
         )  # fmt: skip
         write_text(self.path, store.path.name)
 

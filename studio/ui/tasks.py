@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from studio.errors import CrucibleError, SpecError
+from studio.errors import SpecError
 from studio.events import Progress
+from studio.ui.failing import sentence
 from studio.ui.late import Hand
 
 TWICE = 2.0  # seconds within which the same task started again is taken for a double click
@@ -124,10 +125,8 @@ def _followed(task: Task, work: Work, resident: Any) -> Iterator[object]:
         task.state = "done"
     except Cancelled:
         task.state = "cancelled"
-    except CrucibleError as error:
-        task.state, task.error = "failed", str(error)
     except Exception as error:  # the page must stand, and say it
-        task.state, task.error = "failed", f"It ended by an error of ours ({type(error).__name__}: {error})."
+        task.state, task.error = "failed", sentence(error)
     finally:
         if task.state == "working":
             task.state, task.error = "failed", "It was cut off; start it again."

@@ -41,7 +41,8 @@ class Thumbs:
         with contextlib.suppress(OSError):
             data = file.read_bytes()
             if time.time() - file.stat().st_mtime > DAY:
-                os.utime(file)
+                with contextlib.suppress(OSError):  # a folder that may only be read
+                    os.utime(file)
             return data
         data = thumbnail(path, side)
         draft = file.with_name(f"{file.name}-{os.getpid()}-{threading.get_ident()}")

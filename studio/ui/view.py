@@ -1,4 +1,4 @@
-"""The only file that draws a run as it is: the bar, the live columns, the plot, the log and the buttons that follow."""
+"""The only file that draws what stands beside the live columns: the bar, the log and the buttons that follow a run."""
 
 from collections.abc import Sequence
 

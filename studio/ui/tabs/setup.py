@@ -180,7 +180,6 @@ class _Room:
         data, lang = said(event), lang_of(request)
         act, name, kind = data.get("act", ""), str(data.get("id", "")), place["kind"]
         drafts = self.desk.drafts
-        draft = drafts.read()
         if act == "method":
             place = {**place, "kind": name}
         elif act == "find":
@@ -188,11 +187,11 @@ class _Room:
         elif act == "mode":
             drafts.change(mode=name)
         elif act == "preset":
-            drafts.write(draft.taking(kind, name))
+            drafts.edit(lambda draft: draft.taking(kind, name))
         elif act in ("reset", "reset_all"):
-            drafts.write(draft.without(kind, name))
+            drafts.edit(lambda draft: draft.without(kind, name))
         elif act == "set":
-            drafts.write(self._set(draft, str(data.get("kind", kind)), name, data.get("value", "")))
+            drafts.edit(lambda draft: self._set(draft, str(data.get("kind", kind)), name, data.get("value", "")))
         return self.show(place, lang)
 
     def _set(self, draft: Draft, kind: str, key: str, value: Any) -> Draft:
