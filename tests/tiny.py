@@ -115,11 +115,11 @@ def save_pipeline(folder: Path, seed: int = 0, prediction: str = "epsilon") -> P
 
 def save_pictures(folder: Path, count: int = 5) -> Path:
     """``count`` captioned pictures of a square on a colour, and two held-out ones in ``folder``-held-out."""
-    for place, number in ((folder, count), (folder.with_name(f"{folder.name}-held-out"), 2)):
+    for place, number, side in ((folder, count, 24), (folder.with_name(f"{folder.name}-held-out"), 2, 40)):
         place.mkdir(parents=True, exist_ok=True)
         for index in range(number):
             pixels = np.full((SIDE, SIDE, 3), (40 * index % 256, 90, 200 - 30 * index % 200), np.uint8)
-            pixels[8 * index : 8 * index + 24, 16:40] = (250, 220, 30)
+            pixels[8 * index : 8 * index + side, 16 : 16 + side] = (250, 220, 30)
             Image.fromarray(pixels).save(place / f"{index}.png")
             (place / f"{index}.txt").write_text(f"a sks toy, number {index}, on a table", encoding="utf-8")
     return folder

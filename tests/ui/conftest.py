@@ -38,8 +38,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(chromium: str, served: Path) -> Iterator[Server]:
-    running = Server(served)
+def foretold() -> bool:
+    """Whether the studio works out what runs will need; a file that looks at that says True."""
+    return False
+
+
+@pytest.fixture(scope="module")
+def server(chromium: str, served: Path, foretold: bool) -> Iterator[Server]:
+    running = Server(served, foretold=foretold)
     running.start()
     yield running
     if running.process.poll() is None:

@@ -50,6 +50,7 @@ def test_an_experts_whole_way(visitor: Visitor, served: Path, tmp_path: Path) ->
     page.click("#train_start")
     second = visitor.open("train")
     watched(page, second, leash)
+    visitor.forgive()  # pages that were left at once
     stopped_and_resumed(page, served, leash)
     compared_and_exported(page, tmp_path)
     assert [one.name for one in served.glob("*/experiment.toml")] == ["experiment.toml"]

@@ -38,20 +38,16 @@ element.addEventListener('input', (event) => {
 element.addEventListener('keydown', (event) => {
   const at = event.target.closest('[data-act]');
   if (at && at.tagName !== 'BUTTON' && (event.key === ' ' || event.key === 'Enter')) { event.preventDefault(); at.click(); }
-  const radio = event.target.closest('[role=radio]');
-  const way = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
-  if (radio && way) {  // the choice follows the arrows, as in any group of radio buttons
-    const all = [...radio.closest('[role=radiogroup]').querySelectorAll('[role=radio]')];
-    const next = all[(all.indexOf(radio) + way + all.length) % all.length];
-    event.preventDefault(); next.focus(); next.click();
-  }
 });
 new MutationObserver(() => {
   if (last && (document.activeElement === document.body || !document.activeElement)) element.querySelector(last)?.focus({ preventScroll: true });
 }).observe(element, { subtree: true, childList: true });
 new MutationObserver(() => {  // what a visitor touched no longer follows its attribute by itself
   const auto = element.querySelector('[data-auto]');  // what was asked for leads elsewhere, once
-  if (auto && window.crucible_led !== auto.dataset.auto) { window.crucible_led = auto.dataset.auto; setTimeout(() => auto.click()); }
+  if (auto && window.crucible_led !== auto.dataset.auto) {
+    window.crucible_led = auto.dataset.auto;
+    setTimeout(() => element.querySelector('[data-auto]')?.click());  // it may be drawn anew by then
+  }
   for (const box of element.querySelectorAll('input[type=checkbox]')) box.checked = box.hasAttribute('checked');
   for (const list of element.querySelectorAll('select')) {
     const chosen = list.querySelector('option[selected]');

@@ -95,13 +95,14 @@
     const tops = all.map((one) => one.offsetTop), wide = Math.max(1, tops.filter((top) => top === tops[0]).length);
     const grid = group.dataset.rove && wide < all.length;
     const by = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: grid ? wide : 1, ArrowUp: grid ? -wide : -1, Home: -at, End: all.length - 1 - at }[event.key];
-    if (by === undefined || !all[at + by]) return;
+    const radio = all[at].matches('[role=radio], input[type=radio]');  // the choice follows the arrows, round and round
+    const to = by === undefined ? undefined : all[radio ? (at + by + all.length) % all.length : at + by];
+    if (!to) return;
     event.preventDefault();
     for (const one of all) delete one.dataset.rover;
-    const tab = all[at + by].getAttribute('role') === 'tab';  // Enter opens it; the stop stays at the one that is open
-    if (!tab) all[at + by].dataset.rover = '1';
-    all[at + by].focus(); settle();
-    if (all[at + by].matches('[role=radio], input[type=radio]')) all[at + by].click();
+    if (to.getAttribute('role') !== 'tab') to.dataset.rover = '1';  // Enter opens a tab; the stop stays at the open one
+    to.focus(); settle();
+    if (radio) to.click();
   });
   document.addEventListener('keydown', (event) => {  // to the search of what is shown
     if (event.key !== '/' || event.ctrlKey || event.target.closest('input, textarea, select')) return;
