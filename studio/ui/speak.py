@@ -25,6 +25,14 @@ element.addEventListener('keydown', (event) => {
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
+def orderly(tab: str) -> dict[str, Any]:
+    """How clicks of a tab are handled: one after the other, and none is passed over.
+
+    Gradio's own way drops a click while another is handled, and its ``always_last`` forgets what the last one was on.
+    """
+    return {"trigger_mode": "multiple", "concurrency_id": tab, "concurrency_limit": 1, **QUIET}
+
+
 def pane(elem_id: str, **more: Any) -> gr.HTML:
     """A place for drawn HTML whose ``data-act`` elements can be clicked."""
     return gr.HTML("", apply_default_css=False, elem_id=elem_id, padding=False, js_on_load=CLICKS, **more)

@@ -37,6 +37,15 @@
     const theme = event.target.closest('[data-theme]');
     if (theme) { window.crucible.theme(theme.dataset.theme || (document.body.classList.contains('dark') ? 'light' : 'dark')); }
   });
+  const pressable = '[data-act], [data-go], [data-copy]';
+  const named = (at) => ['act', 'id', 'go', 'view', 'copy'].map((key) => at.dataset[key]).join('\n');
+  let down = null;  // a button that is drawn anew while it is held down is pressed all the same
+  document.addEventListener('pointerdown', (event) => { down = event.button ? null : event.target.closest?.(pressable); }, true);
+  document.addEventListener('pointerup', (event) => {
+    const was = down, at = event.target.closest?.(pressable);
+    down = null;
+    if (was && !was.isConnected && at && named(at) === named(was)) at.click();
+  }, true);
   document.addEventListener('input', (event) => {
     if (event.target.matches('.flip input')) {
       event.target.closest('.flip').style.setProperty('--x', event.target.value + '%');

@@ -15,7 +15,7 @@ from studio.ui import ballot, charts, figures, papers, sheets
 from studio.ui.desk import TWICE, Desk
 from studio.ui.i18n import t, tr
 from studio.ui.markup import VOID, empty, leave, notice, word
-from studio.ui.speak import QUIET, lang_of, said, told
+from studio.ui.speak import QUIET, lang_of, orderly, said, told
 from studio.ui.tasks import Tasks
 from studio.ui.theme import STATIC
 from studio.ui.wall import Wall, film, flip, grid, wall
@@ -68,7 +68,7 @@ def build(desk: Desk, label: Any) -> CompareTab:
     parts = [links, table, which, shown, work, ab]
     chooser.change(room.chosen, [chooser, place], parts, **QUIET)
     for part in parts:
-        part.click(room.acted, [chooser, place], [*parts, place], trigger_mode="always_last", **QUIET)
+        part.click(room.acted, [chooser, place], [*parts, place], **orderly("compare"))
     return CompareTab(chooser, parts, place, room.show, room.key)
 
 

@@ -18,7 +18,7 @@ from studio.ui.album import Album
 from studio.ui.desk import Desk
 from studio.ui.panes import Panes
 from studio.ui.places import Place, Places
-from studio.ui.speak import QUIET, changed, lang_of, said, told
+from studio.ui.speak import QUIET, changed, lang_of, orderly, said, told
 from studio.ui.theme import STATIC
 from studio.ui.toolacts import UPLOADS, ToolActs, free_folder
 
@@ -26,8 +26,7 @@ SCRIPT = (STATIC / "dataset.js").read_text(encoding="utf-8")
 PAINT = (STATIC / "painter.js").read_text(encoding="utf-8")
 PARTS = 7  # that `shown` has
 LATE = 5.0  # seconds that a drawing may be on its way
-ORDERLY: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_id": "dataset", **QUIET}
-"""What is done comes one after the other, and nothing that was clicked is passed over."""
+ORDERLY = orderly("dataset")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from studio.ui import further, stocklist, trial
 from studio.ui.desk import CHECKPOINTS, MODELS, Desk
 from studio.ui.i18n import t
 from studio.ui.markup import disk_use, size
-from studio.ui.speak import QUIET, lang_of, said, told
+from studio.ui.speak import QUIET, lang_of, orderly, said, told
 from studio.ui.stock import SUFFIXES, Item, Stock
 from studio.ui.tabs.compare import board
 from studio.ui.tasks import Tasks
@@ -56,7 +56,7 @@ def build(desk: Desk, label: Any) -> LibraryTab:
     room = _Room(desk)
     parts = [tools, toast, table, panel, result]
     for part in parts:
-        part.click(room.acted, place, [*parts, place], trigger_mode="always_last", **QUIET)
+        part.click(room.acted, place, [*parts, place], **orderly("library"))
     bring.upload(room.brought, [place, bring], [*parts, place], **QUIET)
     return LibraryTab(parts, place, room.show, room.key)
 

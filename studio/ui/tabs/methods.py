@@ -14,7 +14,7 @@ from studio.ui.i18n import t, tr
 from studio.ui.markup import duration, empty, notice, word
 from studio.ui.offers import Offer, usual
 from studio.ui.order import budget_of, order
-from studio.ui.speak import CLICKS, QUIET, changed, lang_of, pane, said, told
+from studio.ui.speak import CLICKS, QUIET, changed, lang_of, orderly, pane, said, told
 from studio.ui.tabs.dataset import DatasetTab
 from studio.ui.theme import STATIC
 
@@ -68,7 +68,7 @@ def build(desk: Desk, data: DatasetTab, tabs: gr.Tabs, label: Any) -> MethodsTab
     words = [data.folder, data.trigger, data.class_word]
     shown = [about, chooser, cards, listed, start]
     for part in (chooser, cards):
-        part.click(room.clicked, None, shown, **QUIET)
+        part.click(room.clicked, None, shown, **orderly("methods"))
     base.change(room.based, base, shown, **QUIET)
     for field in terms:
         field.input(room.termed, terms, [*terms[2:], *shown], trigger_mode="always_last", **QUIET)

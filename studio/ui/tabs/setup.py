@@ -14,7 +14,7 @@ from studio.ui.i18n import t, tr
 from studio.ui.markup import empty, leave, notice, word
 from studio.ui.offers import Offer
 from studio.ui.order import order
-from studio.ui.speak import CLICKS, QUIET, lang_of, said, told
+from studio.ui.speak import CLICKS, QUIET, lang_of, orderly, said, told
 from studio.ui.theme import STATIC
 
 FORM = (STATIC / "form.js").read_text(encoding="utf-8")
@@ -72,10 +72,10 @@ def build(desk: Desk, views: gr.Tabs, label: Any) -> SetupTab:
     room = _Room(desk)
     shown = [head, tools, form, text, apply, ahead, start, changes, place]
     for pane in (head, tools, form, changes):
-        pane.click(room.clicked, place, shown, **QUIET)
+        pane.click(room.clicked, place, shown, **orderly("setup"))
     apply.click(room.applied, [place, text], shown, **QUIET)
     keep.click(room.kept, [place, name], shown, **QUIET)
-    queue.click(room.queued, None, None, **QUIET)
+    queue.click(room.queued, None, None, **orderly("queue"))
     taken.upload(room.imported, [place, taken], [told_of, *shown], **QUIET)
     more: dict[str, Any] = {"trigger_mode": "once", **QUIET}
     start.click(room.start, place, views, **more)

@@ -12,7 +12,7 @@ from studio.ui.columns import PLOTS, Look
 from studio.ui.desk import Desk, Now
 from studio.ui.i18n import t
 from studio.ui.markup import VOID, empty, leave
-from studio.ui.speak import CLICKS, QUIET, lang_of, said, told
+from studio.ui.speak import CLICKS, lang_of, orderly, said, told
 from studio.ui.tabs import setup
 from studio.ui.tabs.setup import SetupTab
 from studio.ui.theme import STATIC
@@ -55,7 +55,7 @@ def build(desk: Desk, tabs: gr.Tabs, label: Any) -> TrainTab:
     room = _Room(desk)
     parts = [toolbar, runs, lower, log]
     for pane in parts[:3]:
-        pane.click(room.asked, None, [tabs, *parts], **QUIET)
+        pane.click(room.asked, None, [tabs, *parts], **orderly("train"))
     return TrainTab(parts, room.show, laid, views, setup_view)
 
 
