@@ -26,7 +26,7 @@ def verdict(figures: Table) -> str:
     if not found.ranked:
         return ""
     titles = {metric.name: metric.title for metric in figures.columns}
-    said = ", ".join(f"{titles[name]} {weight:g}" for name, weight in WEIGHTS.items())
+    said = ", ".join(f"<span>{escape(titles[name])}</span> <span>{weight:g}</span>" for name, weight in WEIGHTS.items())
     rows = "".join(
         f"<li><b>{escape(one.title)}</b> {one.score:.2f}"
         f'<span class="spread">{f"±{one.spread:.2f}" if one.spread else ""}</span> '
@@ -36,7 +36,7 @@ def verdict(figures: Table) -> str:
     notes = "".join(f'<p class="note">{escape(text)}</p>' for text in found.cautions)
     return (
         f"<p>{escape(found.sentence)}</p>{notes}<ol>{rows}</ol>"
-        f'<p class="faint">What counted: {escape(said)}. Other weights may say otherwise.</p>'
+        f'<p class="faint">What counted: {said}. Other weights may say otherwise.</p>'
     )
 
 
@@ -102,7 +102,7 @@ def settings(found: Sequence[Group]) -> str:
     heads = "".join(f'<th scope="col">{swatch(group.colour, group.ring)}{escape(group.title)}</th>' for group in found)
     rows = ""
     for key, values in apart.items():
-        cells = "".join(f"<td>{escape(_setting(value))}</td>" for value in values)
+        cells = "".join(f'<td translate="no">{escape(_setting(value))}</td>' for value in values)
         rows += f'<tr><th scope="row"><code>{escape(key)}</code></th>{cells}</tr>'
     return f'<div class="scroll"><table><thead><tr><th></th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
 
@@ -144,7 +144,7 @@ def exports(found: Sequence[Group]) -> str:
             usage = f" <code>{escape(export.usage)}</code>" if export.usage else ""
             file = escape(f"{run.name}/{export.path}")
             rows.append(f"<dt>{swatch(group.colour, group.ring)}{escape(group.title)}</dt>")
-            rows.append(f"<dd>{escape(export.format)}: <code>{file}</code>{size}{usage}</dd>")
+            rows.append(f"<dd><code>{escape(export.format)}</code>: <code>{file}</code>{size}{usage}</dd>")
     return listed(rows)
 
 

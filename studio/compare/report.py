@@ -17,6 +17,7 @@ from studio.store import ExperimentStore, write_text
 
 LARGEST = 256  # pixels on the longer side of a picture in the report
 ONE_SEED = "Each method ran with one seed, so small differences may be chance; repeats would tell."
+OWN = ("Dataset", "Called", "Base model")  # facts in the user's words, which no other language has
 EXACT = 96  # up to this side a picture is kept without loss
 STYLE = Path(__file__).with_name("report.css")
 
@@ -58,7 +59,8 @@ def html(store: ExperimentStore, figures: Table | None = None) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(experiment.name)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
+        f'<title translate="no">{escape(experiment.name)}</title>'
+        f"\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
         + "\n".join(part for part in body if part)
         + "\n</main>\n</body>\n</html>\n"
     )
@@ -76,8 +78,8 @@ def _head(experiment: Experiment, found: Sequence[Group]) -> str:
     terms = experiment.terms
     equal = {"steps": "equal steps", "minutes": f"equal minutes, {terms.minutes:g} each"}
     facts = {
-        "Methods": ", ".join(group.title for group in found),
-        "Dataset": f'{Path(data.folder).name}, called "{data.subject}"',
+        "Dataset": Path(data.folder).name,
+        "Called": data.subject,
         "Base model": Path(experiment.base.model).name,
         "Budget": equal.get(terms.budget, "as each preset advises"),
         "Steps": f"{steps[0]} each" if len(steps) == 1 else ", ".join(map(str, steps)),
@@ -88,8 +90,13 @@ def _head(experiment: Experiment, found: Sequence[Group]) -> str:
         promise = "At every step all runs of one seed saw the same pictures with the same noise and timesteps."
     else:
         promise = "The runs share seeds, but not the batch size: steps of different runs saw different pictures."
-    rows = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in facts.items())
-    return f"<section>\n<h1>{escape(experiment.name)}</h1>\n<dl>{rows}</dl>\n<p>{promise}</p>\n</section>"
+    titles = ", ".join(f"<span>{escape(group.title)}</span>" for group in found)
+    rows = f"<dt>Methods</dt><dd>{titles}</dd>"
+    for key, value in facts.items():
+        own = ' translate="no"' if key in OWN else ""
+        rows += f"<dt>{escape(key)}</dt><dd{own}>{escape(value)}</dd>"
+    name = f'<h1 translate="no">{escape(experiment.name)}</h1>'
+    return f"<section>\n{name}\n<dl>{rows}</dl>\n<p>{promise}</p>\n</section>"
 
 
 # -- the table
@@ -146,7 +153,7 @@ def _grid(shown: Gallery) -> str:
     heads = []
     for i, column in enumerate(shown.columns):
         seed = f'<div class="faint">seed {column.seed}</div>' if many else ""
-        heads.append(f'<th scope="col"{_ruled(shown, i)}><div>{escape(column.prompt)}</div>{seed}</th>')
+        heads.append(f'<th scope="col"{_ruled(shown, i)}><div translate="no">{escape(column.prompt)}</div>{seed}</th>')
     learnt = shown.trained_on[: len(shown.columns)]
     padded: tuple[Path | None, ...] = (*learnt, *[None] * (len(shown.columns) - len(learnt)))
     strips = [Strip("", "Training pictures", "var(--ln)", "", None, padded)] if learnt else []
@@ -178,7 +185,7 @@ def _alt(shown: Gallery, strip: Strip, column: int) -> str:
 
 def _picture(path: Path | None, alt: str) -> str:
     source = data_url(path) if path else ""
-    return f'<img src="{source}" alt="{escape(alt)}">' if source else '<div class="well">none</div>'
+    return f'<img src="{source}" alt="{escape(alt)}">' if source else '<div class="well">no picture</div>'
 
 
 def data_url(path: Path) -> str:

@@ -5,9 +5,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, HTMLResponse
 
 from studio.data.scan import ENDINGS
+from studio.ui.reporting import translated
 from studio.ui.thumbs import Thumbs
 
 SAMPLE_TYPES = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
@@ -103,10 +104,10 @@ def router(outputs: Path, shelf: Shelf) -> APIRouter:
         return FileResponse(found, media_type="application/octet-stream", filename=found.name, headers=FRESH)
 
     @routes.get("/report/{experiment}")
-    def report(experiment: str) -> Response:
+    def report(experiment: str, lang: str = "en") -> Response:
         found = inside(inside_folder(outputs, experiment), "report.html")
         headers = {**FRESH, "content-security-policy": REPORT_POLICY}
-        return FileResponse(found, media_type="text/html; charset=utf-8", headers=headers)
+        return HTMLResponse(translated(found.read_text(encoding="utf-8"), lang), headers=headers)
 
     @routes.get("/table/{experiment}")
     def table(experiment: str) -> Response:

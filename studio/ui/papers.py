@@ -43,7 +43,7 @@ def links(store: Any, table: Any, progress: Progress, lang: str) -> str:
     if (folder / "report.html").is_file():
         report = (
             f'<a class="bt primary" id="compare_report" target="_blank" rel="noopener" '
-            f'href="/media/report/{esc(quote(folder.name))}">{word("open_report", lang)}</a>'
+            f'href="/media/report/{esc(quote(folder.name))}?lang={lang}">{word("open_report", lang)}</a>'
         )
     said = _progress(progress, folder.name, lang)
     return f'<div class="ln cmp-links">{said}<span class="grow"></span>{saved}{deeds}{report}</div>'

@@ -12,9 +12,25 @@ from studio.ui.i18n.said import (
     methods,
     models,
     page,
+    report,
     settings,
     words,
 )
 
-ROOMS = (advice, captioners, compare, course, data, files, folders, machine, methods, models, page, settings, words)
+ROOMS = (
+    advice,
+    captioners,
+    compare,
+    course,
+    data,
+    files,
+    folders,
+    machine,
+    methods,
+    models,
+    page,
+    report,
+    settings,
+    words,
+)
 ZH = {sentence: chinese for room in ROOMS for sentence, chinese in room.ZH.items()}
