@@ -53,6 +53,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return outputs
 
 
+@pytest.fixture(scope="module")
+def foretold() -> bool:
+    return True
+
+
 def test_five_runs_are_watched_on_one_small_screen_by_eye_and_by_keyboard(visitor: Visitor) -> None:
     page = visitor.open("train")
     page.wait_for_selector("#walk .walk li.now")
@@ -111,6 +116,7 @@ def test_methods_are_advised_on_looked_at_and_picked_by_keyboard(visitor: Visito
     page.wait_for_selector("#methods_cards .card[aria-checked=true]")
     page.wait_for_selector("#methods_cards .card[data-kind=hypernetwork] svg[aria-label*='before K and V']")
     page.wait_for_selector("#methods_cards .card[data-kind=textual-inversion] .facts >> text=960")
+    page.wait_for_selector("#methods_cards .card[data-kind=textual-inversion] .facts >> text=/\\d+ MB/")  # memory
     assert page.locator("#methods_cards .card[tabindex='0']").count() == 1
     page.focus("#methods_cards .card[tabindex='0']")
     page.keyboard.press("ArrowRight")

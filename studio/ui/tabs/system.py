@@ -13,7 +13,7 @@ from studio.ui.app import THEME_COOKIE
 from studio.ui.desk import Desk
 from studio.ui.i18n import t, tr
 from studio.ui.markup import badge, button, copy, esc, size, table, word
-from studio.ui.speak import QUIET, lang_of, pane, said, told
+from studio.ui.speak import lang_of, orderly, pane, said, told
 
 SIGNS = {"ok": "✓", "warn": "!", "err": "✕", "plain": "–"}
 Line = tuple[str, str, str, str]  # verdict, part, found, what it means
@@ -46,8 +46,8 @@ def build(desk: Desk, tabs: gr.Tabs, label: Any) -> SystemTab:
                 chosen = pane("system_settings")
     room = _Room(desk)
     doctor.click(room.again, None, doctor, show_progress="minimal", api_visibility="private")
-    experiments.click(room.asked, None, [experiments, tabs], **QUIET)
-    chosen.click(room.guided, None, chosen, **QUIET)
+    experiments.click(room.asked, None, [experiments, tabs], **orderly("system"))
+    chosen.click(room.guided, None, chosen, **orderly("system"))
     shown = [doctor, experiments, chosen]
     return SystemTab(doctor, models.parts, models.drawn, room.show, shown, room.doctor)
 
