@@ -10,9 +10,11 @@ import threading
 import webbrowser
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from studio.errors import UserError
 from studio.ui.i18n import LOCALES, language
+from studio.ui.stubless import stubless
 
 FIRST_PORT = 7860
 THEME_COOKIE = "crucible_theme"
@@ -66,7 +68,8 @@ def build(outputs: Path, worker: Any) -> Any:
 
 def application(outputs: Path, worker: Any, token: str = "") -> Any:
     """The whole server as an ASGI application: page, media routes, guard."""
-    import gradio as gr
+    with stubless():
+        import gradio as gr
     from fastapi import FastAPI
 
     from studio.ui.desk import Desk
@@ -148,7 +151,19 @@ def _announce(port: int, token: str, browser: bool) -> None:
             break
         except OSError:
             threading.Event().wait(0.1)
-    address = f"http://127.0.0.1:{port}"
-    print(f"Crucible is ready at {address}" + (f"/?token={token}" if token else ""), flush=True)
+    admitted = f"/?token={quote(token)}" if token else ""
+    address = f"http://127.0.0.1:{port}{admitted}"
+    there = f"; from other machines at http://{_own_address()}:{port}{admitted}" if token else ""
+    print(f"Crucible is ready at {address}{there}", flush=True)
     if browser:
-        webbrowser.open(address + (f"/?token={token}" if token else ""))
+        webbrowser.open(address)
+
+
+def _own_address() -> str:
+    """This machine's address in its network; asked of the system's routes, nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        try:
+            asked.connect(("10.255.255.255", 9))
+            return str(asked.getsockname()[0])
+        except OSError:
+            return socket.gethostname()

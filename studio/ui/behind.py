@@ -51,7 +51,12 @@ class Behind(Generic[Found]):
             return known
 
     def _work(self) -> None:
-        libraries()
+        try:
+            libraries()
+        except BaseException:  # whoever asks next tries again
+            with self._lock:
+                self._working = False
+            raise
         while True:
             with self._lock:
                 if not self._wanted:

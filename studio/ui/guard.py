@@ -1,10 +1,13 @@
 """The only file that decides which requests the page's server answers, and what a browser may do with the answer."""
 
+import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from studio.ui.i18n import language, tr
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -37,6 +40,7 @@ class Guard:
     def __init__(self, app: App, token: str = "", page: Callable[[bytes, dict[str, str]], bytes] | None = None) -> None:
         self.app = app
         self.token = token
+        self.admission = hashlib.sha256(token.encode()).hexdigest()  # fit for a cookie, whatever it is made of
         self.page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,23 +51,24 @@ class Guard:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = refused(scope.get("method", "GET"), headers, bool(self.token))
         if refusal:
-            await _answer(send, *refusal)
+            await _answer(send, refusal[0], _in_language(refusal[1], headers))
         elif self.token and not self._admitted(headers):
-            await self._admit(scope, send)
+            await self._admit(scope, send, headers)
         else:
             await self._pass(scope, receive, send, headers)
 
     def _admitted(self, headers: dict[str, str]) -> bool:
         morsel = SimpleCookie(headers.get("cookie", "")).get(TOKEN_COOKIE)
-        return bool(morsel) and hmac.compare_digest(morsel.value.encode(), self.token.encode())
+        return bool(morsel) and hmac.compare_digest(morsel.value.encode(), self.admission.encode())
 
-    async def _admit(self, scope: Scope, send: Send) -> None:
+    async def _admit(self, scope: Scope, send: Send, headers: dict[str, str]) -> None:
         given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
         if scope.get("method") == "GET" and hmac.compare_digest(given.encode(), self.token.encode()):
-            cookie = f"{TOKEN_COOKIE}={self.token}; Path=/; HttpOnly; SameSite=Strict"
+            cookie = f"{TOKEN_COOKIE}={self.admission}; Path=/; HttpOnly; SameSite=Strict"
             await _answer(send, 303, "", {"location": "/", "set-cookie": cookie})
         else:
-            await _answer(send, 401, "Open the address with the token that the studio printed when it started.")
+            needed = "Open the address with the token that the studio printed when it started."
+            await _answer(send, 401, _in_language(needed, headers))
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str]) -> None:
         whole = self.page is not None and scope["path"] == "/" and scope.get("method") == "GET"
@@ -106,6 +111,12 @@ def refused(method: str, headers: dict[str, str], listening: bool = False) -> tu
         if method not in ("GET", "HEAD") or not visit:
             return 403, "Requests from other sites are refused."
     return None
+
+
+def _in_language(text: str, headers: dict[str, str]) -> str:
+    """The sentence in the visitor's language."""
+    cookies = {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
+    return tr(text, language(cookies, headers.get("accept-language", "")))
 
 
 def _name(host: str) -> str:

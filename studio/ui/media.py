@@ -4,11 +4,12 @@ import hashlib
 from pathlib import Path
 from urllib.parse import quote
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, Cookie, HTTPException, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
 from studio.data.scan import ENDINGS
-from studio.ui.reporting import translated
+from studio.ui.app import THEME_COOKIE
+from studio.ui.reporting import themed, translated
 from studio.ui.thumbs import Thumbs
 
 SAMPLE_TYPES = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
@@ -104,10 +105,11 @@ def router(outputs: Path, shelf: Shelf) -> APIRouter:
         return FileResponse(found, media_type="application/octet-stream", filename=found.name, headers=FRESH)
 
     @routes.get("/report/{experiment}")
-    def report(experiment: str, lang: str = "en") -> Response:
+    def report(experiment: str, lang: str = "en", theme: str = Cookie("", alias=THEME_COOKIE)) -> Response:
         found = inside(inside_folder(outputs, experiment), "report.html")
         headers = {**FRESH, "content-security-policy": REPORT_POLICY}
-        return HTMLResponse(translated(found.read_text(encoding="utf-8"), lang), headers=headers)
+        page = themed(found.read_text(encoding="utf-8"), theme)
+        return HTMLResponse(translated(page, lang), headers=headers)
 
     @routes.get("/table/{experiment}")
     def table(experiment: str) -> Response:

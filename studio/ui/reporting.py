@@ -1,4 +1,4 @@
-"""The only file that puts a written report into the visitor's language: its sentences, not what the user wrote."""
+"""The only file that puts a written report into the visitor's language and theme, not what the user wrote in it."""
 
 from collections.abc import Sequence
 from html import escape
@@ -10,6 +10,11 @@ from studio.ui.i18n import LOCALES, tr
 AS_IT_IS: Final = ("style", "script", "code")  # elements whose text is no sentence
 SAID_IN: Final = ("title", "aria-label")  # attributes that hold sentences
 ENDLESS: Final = ("meta", "img", "br", "hr", "link", "input")  # elements without an end
+
+
+def themed(html: str, theme: str) -> str:
+    """The page in the ``theme`` that was chosen, light or dark; without a choice, the system's, as the file has it."""
+    return html.replace("<html ", f'<html data-theme="{theme}" ', 1) if theme in ("light", "dark") else html
 
 
 def translated(html: str, lang: str) -> str:

@@ -66,13 +66,14 @@ def test_the_visitors_own_requests_are_answered(method: str, headers: dict[str, 
 
 
 def test_a_listening_server_answers_only_with_its_token() -> None:
-    visitor = client("secret", "http://192.168.1.5:7860")
+    visitor = client("secret; ü", "http://192.168.1.5:7860")
     assert visitor.get("/").status_code == 401
     assert visitor.get("/?token=wrong").status_code == 401
     assert visitor.post("/?token=secret").status_code == 401
-    admitted = visitor.get("/?token=secret")
+    assert "令牌" in visitor.get("/", headers={"accept-language": "zh-CN,zh;q=0.9"}).text
+    admitted = visitor.get("/", params={"token": "secret; ü"})
     assert admitted.status_code == 303
-    assert "HttpOnly" in admitted.headers["set-cookie"]
+    assert "HttpOnly" in admitted.headers["set-cookie"] and "secret" not in admitted.headers["set-cookie"]
     assert visitor.get("/").text == "answered"
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from studio.ui import media
+from studio.ui.app import THEME_COOKIE
 from studio.ui.media import Shelf
 from studio.ui.thumbs import DAY, LEFT, Thumbs
 
@@ -24,7 +25,7 @@ def outputs(tmp_path: Path) -> Path:
     (run / "samples" / "0000003" / "evil.html").write_text("<script>alert(1)</script>")
     (run / "exports" / "lora.safetensors").write_bytes(b"weights")
     (run / "spec.toml").write_text("secret = 1")
-    (run.parent / "report.html").write_text("<p>report</p>")
+    (run.parent / "report.html").write_text('<html lang="en"><p>report</p>')
     (run.parent / "table.csv").write_text("a,b")
     (tmp_path / "secret.png").write_bytes(b"secret")
     return tmp_path / "outputs"
@@ -50,7 +51,9 @@ def test_samples_exports_report_and_table_are_served_as_what_they_are(browser: T
     assert export.content == b"weights" and "attachment" in export.headers["content-disposition"]
     report = browser.get("/media/report/first")
     assert "default-src 'none'" in report.headers["content-security-policy"]
-    assert "script" not in report.headers["content-security-policy"]
+    assert "script" not in report.headers["content-security-policy"] and "data-theme" not in report.text
+    dark = {"cookie": f"{THEME_COOKIE}=dark"}
+    assert 'data-theme="dark"' in browser.get("/media/report/first?lang=zh", headers=dark).text
     assert browser.get("/media/table/first").headers["content-type"].startswith("text/csv")
 
 

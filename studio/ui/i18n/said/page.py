@@ -1,6 +1,11 @@
 """The only file that translates what the page itself raises as an error."""
 
 ZH = {
+    "This server answers to 127.0.0.1 and localhost only.": "此服务器只应答 127.0.0.1 和 localhost。",
+    "Requests from other sites are refused.": "拒绝来自其他网站的请求。",
+    "Open the address with the token that the studio printed when it started.": (
+        "用程序启动时显示的、带令牌的地址打开。"
+    ),
     "'{folder}' holds no pictures; add PNG, JPEG or WebP files to it.": (
         "“{folder}”中没有图片；加入 PNG、JPEG 或 WebP 文件。"
     ),
