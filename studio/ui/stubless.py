@@ -17,7 +17,7 @@ def stubless() -> Iterator[None]:
 
     def found(of: Any) -> str:
         if inspect.isclass(of) and of.__module__.startswith("gradio."):
-            raise OSError(f"{of.__module__} is not looked for")
+            raise OSError(of.__module__)
         return real(of)
 
     inspect.getfile = found
