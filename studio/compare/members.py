@@ -128,11 +128,15 @@ def run_names(wanted: Iterable[str], repeats: int, used: Iterable[str] = ()) -> 
 
 
 def differences(specs: Sequence[RunSpec], leave_out: Iterable[str] = ("name",)) -> dict[str, list[Any]]:
-    """Settings that are not the same everywhere: dotted key -> one value per spec, None where a spec lacks it."""
+    """Settings that are not the same everywhere: dotted key -> one value per spec, None where a spec lacks it.
+
+    To lack a setting, and to leave it empty, is the same.
+    """
     flat = [{key: value for key, _, value in leaves(spec)} for spec in specs]
     keys = {key: None for one in flat for key in one if key not in set(leave_out)}
     found = {key: [one.get(key) for one in flat] for key in keys}
-    return {key: values for key, values in found.items() if any(value != values[0] for value in values)}
+    alike = {key: [None if value == "" else value for value in values] for key, values in found.items()}
+    return {key: found[key] for key, values in alike.items() if any(value != values[0] for value in values)}
 
 
 def same_draws(specs: Sequence[RunSpec]) -> bool:

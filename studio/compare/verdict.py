@@ -42,9 +42,12 @@ def after(table: Table, weights: Mapping[str, float] = WEIGHTS) -> Verdict:
     """
     _refuse(table, weights)
     rows = [row for row in table.rows if row.ranked]
+    counted = [name for name, weight in weights.items() if weight > 0]
+    measured = [row for row in rows if any(row.cells[name].value is not None for name in counted)]
+    rows = measured if len(measured) > 1 else rows  # what nothing is known of has no place yet
     if len(rows) < 2:
         return Verdict("Train at least two methods; then there is something to choose between.")
-    shares = {name: _shares(table, name, rows) for name, weight in weights.items() if weight > 0}
+    shares = {name: _shares(table, name, rows) for name in counted}
     placed = [_placed(row, shares, weights, table, rows) for row in rows]
     placed.sort(key=lambda one: -one.score)
     best = placed[0]

@@ -18,7 +18,7 @@ from studio.ui.stubless import stubless
 
 FIRST_PORT = 7860
 THEME_COOKIE = "crucible_theme"
-MOST_UPLOAD = "200mb"
+MOST_UPLOAD = "4gb"  # of one zip or picture; files for the library come another way
 BESIDE = ("caption", "check", "forecast", "looks", "touched")  # threads that may be deep in torch when the page ends
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1",
@@ -72,6 +72,7 @@ def application(outputs: Path, worker: Any, token: str = "") -> Any:
         import gradio as gr
     from fastapi import FastAPI
 
+    from studio.ui.bring import router as bringing
     from studio.ui.desk import Desk
     from studio.ui.guard import Guard
     from studio.ui.handout import handout
@@ -84,6 +85,7 @@ def application(outputs: Path, worker: Any, token: str = "") -> Any:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(router(desk.outputs, desk.shelf))
     app.include_router(handout(desk.outputs))
+    app.include_router(bringing(desk))
     script, styles = SCRIPT.read_text(encoding="utf-8"), sorted(STYLE.parent.glob("*.css"))
     closed = {"docs_url": None, "redoc_url": None, "openapi_url": None}
     gr.mount_gradio_app(

@@ -1,10 +1,11 @@
-"""The only file that draws what lies on the disk: experiments with what they use, and the trash."""
+"""The only file that draws what lies on the disk: experiments with what they use, the trash, and the thumbnails."""
 
 from typing import Any
 
 from studio.ui.desk import Desk
 from studio.ui.i18n import t
 from studio.ui.markup import badge, button, day, disk_use, empty, esc, size, swatch, table, word
+from studio.ui.media import THUMBNAILS
 from studio.ui.trash import Thrown
 
 
@@ -18,7 +19,7 @@ def drawn(desk: Desk, lang: str) -> str:
     if not rows:
         none = empty(t("no_run", lang), t("no_run_help", lang))
         head, rows = head + none.replace('class="nil"', 'class="nil small"'), ""
-    return head + (table("", rows) if rows else "") + _trash(desk, lang)
+    return head + (table("", rows) if rows else "") + _trash(desk, lang) + _thumbnails(desk, lang)
 
 
 def _experiment(desk: Desk, store: Any, used: int, lang: str) -> str:
@@ -59,6 +60,16 @@ def _asking(act: str, target: str, words: tuple[str, str, str], lang: str) -> st
         f'<button type="button" class="bt small quiet" data-act="{act}" data-id="{esc(target)}" data-ask="{ask}" '
         f'data-yes="{esc(yes)}" data-no="{word("keep", lang)}">{esc(text)}</button>'
     )
+
+
+def _thumbnails(desk: Desk, lang: str) -> str:
+    """How much room they take, and the button that removes them; no question, for they are made again."""
+    used = disk_use(desk.outputs / THUMBNAILS)
+    if not used:
+        return ""
+    clear = button("empty_thumbs", t("thumbs_empty", lang, size=size(used)), "small")
+    said = f'<span class="grow">{word("thumbs", lang)} <span class="faint">{word("thumbs_help", lang)}</span></span>'
+    return f'<div class="ln thumbs">{said}{clear}</div>'
 
 
 def _trash(desk: Desk, lang: str) -> str:

@@ -35,6 +35,8 @@ class Fetch:
 
     def start(self, model: str, variant: str, mirror: str, look: bool) -> None:
         """Look a model up, or bring it; raises ModelError while another errand runs, and for what is no id."""
+        if not model.strip():
+            raise ModelError("No model is named; choose one, or write its id as OWNER/NAME.")
         with self._lock:
             if self.doing.busy:
                 raise ModelError(f"'{self.doing.model}' is being downloaded; wait for it, or cancel it.")

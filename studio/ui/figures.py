@@ -129,22 +129,28 @@ def _figure(cell: Any, lang: str) -> str:
 # -- which one? -------------------------------------------------------------------------------------------------------
 
 
-def verdict(table: Any, weights: Mapping[str, float], opened: bool, lang: str) -> str:
-    """Which method served best by ``weights``, in words with its numbers; ``opened`` shows what counts how much."""
+def verdict(table: Any, weights: Mapping[str, float], lang: str) -> str:
+    """Which method served best by ``weights``, in words with its numbers."""
     from studio.compare.verdict import after
 
     head = f'<h2 class="h">{word("cmp_which", lang)}</h2>'
-    change = _switch("weigh", t("cmp_weigh", lang), opened)
-    scales = _scales(table, weights, lang) if opened else ""
     if not any(weights.values()):
-        return f'{head}{notice("warn", t("cmp_no_weight", lang))}<div class="ln">{change}</div>{scales}'
+        return head + notice("warn", t("cmp_no_weight", lang))
     found = after(table, weights)
     said = f'<p class="answer">{_best(table, found)}{esc(tr(found.sentence, lang))}</p>'
     reasons = found.ranked[0].reasons if found.ranked else ()
     more = "".join(f"<li>{esc(tr(reason, lang))}</li>" for reason in reasons[1 if not found.tied else 0 : 5])
     cautions = "".join(f'<p class="faint">{esc(tr(caution, lang))}</p>' for caution in found.cautions)
     places = _places(table, found, lang)
-    return f'{head}{said}<ul class="why">{more}</ul>{places}{cautions}<div class="ln">{change}</div>{scales}'
+    return f'{head}{said}<ul class="why">{more}</ul>{places}{cautions}'
+
+
+def weighing(table: Any, weights: Mapping[str, float], opened: bool, lang: str) -> str:
+    """What counts how much in the verdict: shown where it is ``opened``, under the figures that are weighed."""
+    change = _switch("weigh", t("cmp_weigh", lang), opened)
+    back = f'<span class="faint">{word("cmp_kept", lang)}</span>{button("unweigh", t("cmp_unweigh", lang), "small")}'
+    scales = _scales(table, weights, lang) if opened else ""
+    return f'<div class="weighx"><div class="ln">{change}{back if opened else ""}</div>{scales}</div>'
 
 
 def _best(table: Any, found: Any) -> str:
@@ -169,13 +175,9 @@ def _places(table: Any, found: Any, lang: str) -> str:
 def _scales(table: Any, weights: Mapping[str, float], lang: str) -> str:
     titles = {metric.name: metric.title for metric in table.columns}
     rows = "".join(
-        f'<label for="cmp_w_{name}">{esc(tr(titles[name], lang))}</label>'
+        f'<div class="scale"><label for="cmp_w_{name}">{esc(tr(titles[name], lang))}</label>'
         f'<input type="range" id="cmp_w_{name}" min="0" max="5" step="0.5" value="{weights.get(name, 0):g}" '
-        f'data-change="weight" data-id="{name}"><output>{weights.get(name, 0):g}</output>'
+        f'data-change="weight" data-id="{name}"><output>{weights.get(name, 0):g}</output></div>'
         for name in WEIGHED
     )
-    back = button("unweigh", t("cmp_unweigh", lang), "small")
-    return (
-        f'<div class="scales">{rows}</div><div class="ln"><span class="faint grow">{word("cmp_kept", lang)}'
-        f"</span>{back}</div>"
-    )
+    return f'<div class="scales">{rows}</div>'

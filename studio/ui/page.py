@@ -47,7 +47,7 @@ class _Page:
             with gr.Tab(I18N("compare"), id="compare"):
                 self.compare = compare.build(desk, I18N)
             with gr.Tab(I18N("library"), id="library"):
-                self.library = library.build(desk, I18N)
+                self.library = library.build(desk)
             with gr.Tab(I18N("system"), id="system") as self.system_tab:
                 self.system = system.build(desk, self.tabs, I18N)
         self.seen = gr.State({})

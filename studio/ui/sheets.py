@@ -140,7 +140,9 @@ def progress(task: Task | None, about: str, lang: str) -> str:
         close = button("forget", t("task_close", lang), "small", task.kind)
         return f'<div class="ln taskx">{notice("err", tr(task.error, lang))}{close}</div>'
     if task.state == "cancelled":
-        return f'<p class="mute taskx">{word("task_cancelled", lang, title=task.title)}</p>'
+        close = button("forget", t("task_close", lang), "small", task.kind)
+        said = word("task_cancelled", lang, title=task.title)
+        return f'<div class="ln taskx"><span class="mute grow" role="status">{said}</span>{close}</div>'
     return ""
 
 

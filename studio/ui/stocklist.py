@@ -43,10 +43,17 @@ def tools(items: Sequence[Item], thrown: int, place: Mapping[str, Any], looks: L
         for name in ORDERS
     )
     find = word("lib_find", lang)
+    bring = (
+        f'<button type="button" class="bt" id="library_import" aria-expanded="false" '
+        f'aria-controls="library_intake_panel">{word("lib_import", lang)}</button>'
+    )
+    if not items and not thrown:
+        return f'<div class="ln lib-tools"><span class="grow"></span>{bring}</div>'
     return (
         f'<div class="ln lib-tools"><input type="search" id="library_find" data-find="1" placeholder="{find}" '
-        f'aria-label="{find}" autocomplete="off"><div class="chips" role="group">{"".join(chips)}</div>'
-        f'<select id="library_order" data-change="order" aria-label="{word("lib_sort", lang)}">{options}</select></div>'
+        f'aria-label="{find}" autocomplete="off"><div class="chips" role="group" aria-label="{word("lib_show", lang)}">'
+        f'{"".join(chips)}</div><select id="library_order" data-change="order" '
+        f'aria-label="{word("lib_sort", lang)}">{options}</select>{bring}</div>'
     )
 
 
@@ -66,25 +73,19 @@ def rows(items: Sequence[Item], place: Mapping[str, Any], looks: Looks, lang: st
     found = arranged(items, str(place.get("find", "")), str(place.get("method", "")), str(place.get("order", "date")))
     if not found:
         return f'<p class="mute pad">{word("lib_no_match", lang)}</p>'
-    heads = (
-        ("", ""),
-        ("name", ""),
-        ("library_use", ""),
-        ("library_files", "hide-m"),
-        ("lib_by_likeness", "num"),
-        ("", ""),
-    )
+    heads = (("", ""), ("name", ""), ("library_use", ""), ("lib_by_likeness", "num hide-m"), ("", ""))
     head = "".join(f'<th scope="col" class="{cls}">{word(key, lang) if key else ""}</th>' for key, cls in heads)
     stacked = place.get("stack") or {}
     return table_html(head, "".join(_row(item, stacked, place, looks, lang) for item in found), "tb lib")
 
 
 def titled(item: Item, looks: Looks, lang: str) -> str:
-    """What an item is called: experiment and method, with the run's own name where it says more."""
+    """What an item is called: experiment and method, with what its run is called beyond that, such as r2."""
     if not item.experiment:
         return item.name
     title = f"{item.experiment} / {tr(looks.of(item.method).title, lang)}"
-    return title if item.name == item.method else f"{title} ({item.name})"
+    own = item.name.removeprefix(item.method).lstrip("-")
+    return f"{title} {own}" if own else title
 
 
 def _row(item: Item, stacked: Any, place: Mapping[str, Any], looks: Looks, lang: str) -> str:
@@ -96,18 +97,18 @@ def _row(item: Item, stacked: Any, place: Mapping[str, Any], looks: Looks, lang:
     facts = " · ".join(f"<span>{esc(fact)}</span>" for fact in told)
     use = tr(item.usage, lang)
     line = f'<div class="use-line"><code>{esc(use)}</code>{copy(use, lang)}</div>' if use else ""
-    files = "".join(_file(file, lang) for file in item.files)
+    files = f'<div class="files">{"".join(_file(file, lang) for file in item.files)}</div>'
     like = f"{item.likeness:.2f}" if item.likeness is not None else "–"
     opened = place.get("open") == item.key
     deeds = _deeds(item, opened, bool(stacked), lang)
     on = " on" if item.key in stacked else ""
     named = f' data-run="{esc(item.name)}"'
-    more = f'<tr class="more"><td colspan="6">{_more(item, lang)}</td></tr>' if opened else ""
+    more = f'<tr class="more"><td colspan="5">{_more(item, lang)}</td></tr>' if opened else ""
     return (
         f'<tr class="item{on}"{named}><td class="thumbx">{shown}</td><td class="name"><b>'
         f"{swatch(look.colour, item.run is not None and item.run.second, look.ring)} {esc(title)}</b>"
-        f'<small>{facts}</small></td><td>{line}</td><td class="hide-m"><div class="files">{files}</div></td>'
-        f'<td class="num">{like}</td><td class="deeds">{deeds}</td></tr>{more}'
+        f'<small>{facts}</small></td><td class="call">{line}{files}</td>'
+        f'<td class="num hide-m">{like}</td><td class="deeds">{deeds}</td></tr>{more}'
     )
 
 

@@ -53,6 +53,7 @@ def theme() -> Base:
         button_primary_background_fill_hover="#095A63", button_primary_background_fill_hover_dark="#7FD6DB",
         button_primary_text_color="#FFFFFF", button_primary_text_color_dark="#04282B",
         button_secondary_background_fill="#FFFFFF", button_secondary_background_fill_dark="#25292A",
+        button_secondary_background_fill_hover="#F1F3F3", button_secondary_background_fill_hover_dark="#2C3133",
         button_secondary_border_color="#B4BABC", button_secondary_border_color_dark="#4A5154",
         button_border_width="1px", button_large_padding="4px 12px", button_large_text_size="13px",
         button_large_text_weight="400", button_medium_padding="4px 12px", button_medium_text_size="13px",

@@ -134,8 +134,7 @@ def _framed(head: str, rows: str, count: int, lang: str) -> str:
         "after": "cmp_after",
     }
     words = " ".join(f'data-{name}="{word(key, lang)}"' for name, key in said.items())
-    wide = 152 + 104 * count
-    return f'<div class="cwall" {words} style="max-width:{wide}px">{table_html(head, rows, "gridx")}</div>'
+    return f'<div class="cwall" {words} style="--n:{count}">{table_html(head, rows, "gridx")}</div>'
 
 
 def _ruled(index: int, rule: int | None) -> str:

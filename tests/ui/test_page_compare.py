@@ -68,11 +68,11 @@ def test_the_table_is_sorted_explained_and_weighed(visitor: Visitor, store: Expe
     page.click("#compare_table [data-act=facts]")
     page.wait_for_selector("#compare_table tr[data-row=lora] td.fact code")
     assert "failed" in page.locator("tr[data-row=dreambooth] .bd.err").inner_text()
-    page.click("#compare_which [data-act=weigh]")
+    page.click("#compare_table [data-act=weigh]")
     page.fill("#cmp_w_forgetting", "4.5")
     page.wait_for_function("() => document.querySelector('#cmp_w_forgetting + output')?.innerText === '4.5'")
     page.reload()
-    page.click("#compare_which [data-act=weigh]")
+    page.click("#compare_table [data-act=weigh]")
     page.wait_for_selector("#cmp_w_forgetting[value='4.5']")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from safetensors.torch import save_file
+from torch import zeros
 
 from studio.compare import report, votes, weights
 from studio.compare.members import open_experiment
@@ -18,7 +23,7 @@ from studio.compare.verdict import WEIGHTS
 from studio.errors import ModelError, SpecError
 from studio.events import Progress
 from studio.store import ExperimentStore
-from studio.ui import ballot, charts, figures, further, sheets
+from studio.ui import ballot, bring, charts, figures, further, sheets
 from studio.ui.desk import Desk
 from studio.ui.draft import Drafts
 from studio.ui.joining import Joining
@@ -92,13 +97,13 @@ def test_a_run_that_was_taken_away_by_hand_is_a_row_no_more(store: ExperimentSto
 
 def test_the_verdict_follows_the_users_weights_and_they_stay(table: Table, store: ExperimentStore) -> None:
     assert weights.read(store) == WEIGHTS
-    usual = figures.verdict(table, weights.read(store), False, "en")
+    usual = figures.verdict(table, weights.read(store), "en")
     assert "LoRA serves you best" in usual and "<input" not in usual
     kept = weights.keep(store, {"likeness": 0, "memorisation": 99, "nonsense": 3})
     assert kept["likeness"] == 0 and kept["memorisation"] == weights.MOST and "nonsense" not in kept
     assert weights.read(store) == kept
-    assert 'id="cmp_w_likeness"' in figures.verdict(table, kept, True, "en")
-    assert "let something count" in figures.verdict(table, dict.fromkeys(WEIGHTS, 0.0), True, "en")
+    assert 'id="cmp_w_likeness"' in figures.weighing(table, kept, True, "en")
+    assert "let something count" in figures.verdict(table, dict.fromkeys(WEIGHTS, 0.0), "en")
     (store.path / weights.KEPT_IN).write_text("[1")
     assert weights.read(store) == WEIGHTS
     weights.forget(store)
@@ -285,13 +290,38 @@ def test_what_is_written_again_is_the_run_that_was_asked_for(
     assert told == [("textual-inversion", ("a1111",), "fp32"), ("lora", ("kohya",), "fp32")]
 
 
-def test_a_file_that_cannot_be_used_is_refused_by_its_name_alone(store: ExperimentStore, tmp_path: Path) -> None:
-    room = library._Room(Desk(store.path.parent, NoWorker()))
+def test_a_file_of_ones_own_is_linked_or_sent_whole_or_refused_by_its_name_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path / "outputs", NoWorker())
+    files, mine = desk.outputs / "files", tmp_path / "mine.safetensors"
+    save_file({f"lora_te_text_model_k.lora_{way}.weight": zeros(1, 1) for way in ("down", "up")}, mine)
+    app = FastAPI()
+    app.include_router(bring.router(desk))
+    client = TestClient(app)
+
+    def sent(name: str, data: bytes, **headers: str) -> dict[str, str]:
+        answer: dict[str, str] = client.put("/bring/file", params={"name": name}, content=data, headers=headers).json()
+        return answer
+
+    told = client.post("/bring/path", params={"path": f'"{mine}"'}).text.splitlines()
+    assert [json.loads(line) for line in told] == [{"name": mine.name, "linked": True}]
+    assert (files / mine.name).samefile(mine)
+    assert sent("../../other.safetensors", mine.read_bytes()) == {"name": "other.safetensors"}
+    assert (files / "other.safetensors").read_bytes() == mine.read_bytes()
+    monkeypatch.setattr(bring, "_linked", lambda *_: False)  # as from another disk
+    lines = list(bring.Bringing(desk).take(str(shutil.copy(mine, tmp_path / "copied.safetensors"))))
+    whole = mine.stat().st_size
+    assert lines == [{"done": whole, "total": whole}, {"name": "copied.safetensors", "linked": False}]
     for name in ("bad.safetensors", "bad.pt"):
-        (tmp_path / name).write_bytes(b"no such file")
-        with pytest.raises(ModelError, match=f"^'?{name}") as told:
-            room._place(tmp_path / name)
-        assert str(tmp_path) not in str(told.value)
+        assert sent(name, b"no such file")["error"].lstrip("'").startswith(name)
+    for name, size, said in (
+        ("a.zip", 1, "name ends with none of"), (mine.name, 1, "already"), ("b.pt", 2**62, "make room first"),
+    ):  # fmt: skip
+        assert said in client.get("/bring/ask", params={"name": name, "size": size}).json()["error"]
+    for place, said in ((tmp_path, "is a folder"), (tmp_path / "none.pt", "no file")):
+        assert said in client.post("/bring/path", params={"path": str(place)}).text
+    assert not list((desk.outputs / bring.COMING).iterdir()), "what was not taken is left behind"
 
 
 def test_the_library_is_found_filtered_and_arranged() -> None:

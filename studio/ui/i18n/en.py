@@ -97,7 +97,6 @@ WORDS = {
     "language": "Language",
     "left": "{time} left",
     "library": "Library",
-    "library_files": "Files",
     "library_none": "Nothing made yet",
     "library_none_help": "Every finished run stands here, with its files and the line that calls it.",
     "library_use": "Write this in a prompt",

@@ -1,10 +1,23 @@
-"""The only file that holds the words of the comparison and the library, in both languages."""
+"""The only file that holds the words of the comparison, the library and the disk, in both languages."""
 
 WORDS: dict[str, tuple[str, str]] = {
     "axis_file": ("file", "文件大小"),
     "axis_likeness": ("likeness", "相似度"),
     "axis_prompts": ("prompt fit", "提示词契合"),
     "axis_time": ("training time", "训练时间"),
+    "bring_choose": ("Choose files…", "选择文件…"),
+    "bring_cut": ("The connection was cut; send it again.", "连接中断；重新发送。"),
+    "bring_drop": ("or drop them anywhere on this tab", "或拖放到此页任意位置"),
+    "bring_help": (
+        "LoRA and LyCORIS files, embeddings, hypernetworks, whole checkpoints, of any size. A path is the quicker way: "
+        "on the same disk the file is linked and takes no further room, from another disk it is copied.",
+        "支持 LoRA、LyCORIS、嵌入、超网络与整个检查点，大小不限。给出路径更快："
+        "同一磁盘上的文件只建立链接，不再占用空间；其他磁盘上的文件会被复制。",
+    ),
+    "bring_judged": ("Looking into it…", "正在识别…"),
+    "bring_path": ("Or a path on this machine", "或本机上的路径"),
+    "bring_path_like": ("/models/lora/subject.safetensors", "/models/lora/主体.safetensors"),
+    "bring_take": ("Take it in", "加入作品库"),
     "cmp_add": ("Add runs", "添加训练"),
     "cmp_after": ("Next picture", "下一张"),
     "cmp_against_base": ("B: the base", "B：基础模型"),
@@ -68,7 +81,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "lib_find": ("Find by name, trigger or base", "按名称、触发词或基础模型查找"),
     "lib_foreign": ("brought in", "导入"),
     "lib_import": ("Import file…", "导入文件…"),
-    "lib_imported": ("{name} is in the library.", "{name} 已加入文件库。"),
+    "lib_imported": ("{name} is in the library.", "{name} 已加入作品库。"),
+    "lib_linked": ("{name} is in the library, linked to where it lies.", "{name} 已加入作品库，链接到原文件。"),
     "lib_lora": ("One LoRA", "一个 LoRA"),
     "lib_make": ("Make picture", "生成图片"),
     "lib_make_task": ("Drawing", "正在绘制"),
@@ -89,6 +103,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "lib_rank": ("Rank", "秩"),
     "lib_restore": ("Restore", "还原"),
     "lib_seed": ("Seed", "种子"),
+    "lib_show": ("What is shown", "显示内容"),
     "lib_sort": ("Order", "排序"),
     "lib_stack": ("Stack", "叠加"),
     "lib_steps": ("Denoising steps", "去噪步数"),
@@ -118,6 +133,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "{n} [setting is|settings are] not the same in all runs; all others are.",
         "{n} 项设置不同，其余全部相同。",
     ),
+    "reading_made": ("Reading what was made", "正在读取已有作品"),
+    "reading_made_help": ("After a start this takes some seconds.", "启动后需要几秒钟。"),
     "sheet_draw": ("Draw sheet", "绘制拼图"),
     "sheet_help": (
         "Every chosen run at every weight with every prompt and seed; {trigger} and {class} are each run's own.",
@@ -140,6 +157,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "task_close": ("Close", "关闭"),
     "task_count": ("{n} of {of}", "{n} / {of}"),
     "task_waits": ("{title}: waits until the work in hand has ended.", "{title}：等待当前任务结束。"),
+    "thumbs": ("Thumbnails of datasets", "数据集缩略图"),
+    "thumbs_empty": ("Remove, {size}", "清除，{size}"),
+    "thumbs_help": ("made again when they are looked at", "查看时会重新生成"),
     "view_methods": ("Methods", "方法"),
     "view_methods_small": ("equal seeds in every row", "每行使用相同的种子"),
     "view_methods_title": ("Prompts × methods", "提示词 × 方法"),

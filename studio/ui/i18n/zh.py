@@ -95,7 +95,6 @@ WORDS = {
     "language": "语言",
     "left": "剩余 {time}",
     "library": "作品库",
-    "library_files": "文件",
     "library_none": "还没有作品",
     "library_none_help": "每个完成的训练都列在这里，附带文件与调用它的写法。",
     "library_use": "在提示词中这样写",

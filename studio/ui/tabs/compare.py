@@ -108,7 +108,10 @@ class _Room:
         ready = self.desk.looks.ready.is_set()
         if not name or not ready or not (self.desk.outputs / name / "experiment.toml").is_file():
             go = leave("methods", t("set_up", lang), name="compare_methods") if ready else ""
-            return VOID, empty(t("compare_none", lang), t("compare_none_help", lang), go), VOID, VOID, VOID, VOID
+            none = empty(t("compare_none", lang), t("compare_none_help", lang), go)
+            if not ready and self.desk.watch.experiments():
+                none = empty(t("reading_made", lang), t("reading_made_help", lang))
+            return VOID, none, VOID, VOID, VOID, VOID
         store = ExperimentStore(self.desk.outputs / name)
         try:
             table, pictures = self._build(name)
@@ -116,8 +119,8 @@ class _Room:
             body = self._body(view, store, (table, pictures), place, lang)
             return (
                 papers.links(store, table, self._progress(store, table), lang),
-                figures.figures(table, place, lang),
-                self._which(store, table, place, lang),
+                figures.figures(table, place, lang) + self._weighing(store, table, place, lang),
+                self._which(store, table, lang),
                 papers.head(view, lang) + body,
                 sheets.made(store, self.tasks.of(sheets.KIND), lang) if view == "sheets" else "",
                 flip(pictures, place, lang) if view in ("methods", "steps") else VOID,
@@ -125,14 +128,19 @@ class _Room:
         except CrucibleError as error:
             return "", notice("err", tr(str(error), lang)), VOID, VOID, VOID, VOID
 
-    def _which(self, store: ExperimentStore, table: Any, place: dict[str, Any], lang: str) -> str:
+    def _weighing(self, store: ExperimentStore, table: Any, place: dict[str, Any], lang: str) -> str:
         from studio.compare import weights
 
-        if not table.eye and not any(cell.value is not None for row in table.rows for cell in row.cells.values()):
+        return figures.weighing(table, weights.read(store), bool(place.get("weigh")), lang) if _known(table) else ""
+
+    def _which(self, store: ExperimentStore, table: Any, lang: str) -> str:
+        from studio.compare import weights
+
+        if not _known(table):
             runs = [run for run in self.desk.watch.runs(store) if not run.is_base]
             said = "cmp_all_failed" if runs and all(run.view.state == "failed" for run in runs) else "cmp_not_yet"
             return f'<h2 class="h">{word("cmp_which", lang)}</h2><p class="mute">{word(said, lang)}</p>'
-        return figures.verdict(table, weights.read(store), bool(place.get("weigh")), lang)
+        return figures.verdict(table, weights.read(store), lang)
 
     def _body(
         self, view: str, store: ExperimentStore, built: tuple[Any, Wall], place: dict[str, Any], lang: str
@@ -263,6 +271,11 @@ class _Room:
         self.desk.resume(store.path.name)
         self._repeated[store.path.name] = time.monotonic()
         gr.Info(t("cmp_repeated", lang, n=len(added)), title="Crucible")
+
+
+def _known(table: Any) -> bool:
+    """Whether anything is measured."""
+    return bool(table.eye) or any(cell.value is not None for row in table.rows for cell in row.cells.values())
 
 
 def _measured(store: ExperimentStore) -> Any:

@@ -1,8 +1,6 @@
 """The only file that knows the Library tab: everything that can be used, and what can be done with it."""
 
 import functools
-import os
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,19 +9,21 @@ from typing import Any
 
 import gradio as gr
 
-from studio.errors import CrucibleError, ModelError
+from studio.errors import ModelError
 from studio.formats.shelf import FILES
 from studio.trash import FileTrash
-from studio.ui import further, stocklist, trial
-from studio.ui.desk import CHECKPOINTS, MODELS, Desk
+from studio.ui import bring, further, stocklist, trial
+from studio.ui.desk import MODELS, Desk
 from studio.ui.i18n import t
-from studio.ui.markup import disk_use, size
-from studio.ui.speak import QUIET, lang_of, orderly, said, told
-from studio.ui.stock import SUFFIXES, Item, Stock
+from studio.ui.markup import VOID, disk_use, empty, size
+from studio.ui.speak import lang_of, orderly, said, told
+from studio.ui.stock import Item, Stock
 from studio.ui.tabs.compare import board
 from studio.ui.tasks import Tasks
+from studio.ui.theme import STATIC
 from studio.ui.trash import RunTrash
 
+BRING = (STATIC / "bring.js").read_text(encoding="utf-8")
 KINDS = (trial.PICTURE, trial.MERGE, trial.EXPORT)
 
 
@@ -37,14 +37,11 @@ class LibraryTab:
     key: Any
 
 
-def build(desk: Desk, label: Any) -> LibraryTab:
+def build(desk: Desk) -> LibraryTab:
     """Lay the tab out; the caller stands inside its gr.Tab."""
     with gr.Row(elem_classes="toolbar"):
         tools = board("library_tools")
-        bring = gr.UploadButton(
-            label("lib_import"), file_count="multiple", file_types=[*SUFFIXES, *CHECKPOINTS], elem_id="library_import",
-            scale=0, min_width=120,
-        )  # fmt: skip
+    intake = board("library_intake", BRING)
     toast = board("library_toast")
     with gr.Row(equal_height=False, elem_id="library_both"):
         with gr.Column(scale=5, elem_classes="pan flat", min_width=320):
@@ -54,10 +51,9 @@ def build(desk: Desk, label: Any) -> LibraryTab:
             result = board("library_result")
     place: gr.State = gr.State({})
     room = _Room(desk)
-    parts = [tools, toast, table, panel, result]
+    parts = [tools, intake, toast, table, panel, result]
     for part in parts:
         part.click(room.acted, place, [*parts, place], **orderly("library"))
-    bring.upload(room.brought, [place, bring], [*parts, place], **QUIET)
     return LibraryTab(parts, place, room.show, room.key)
 
 
@@ -80,16 +76,20 @@ class _Room:
         return name, files, judged, changed, self.tasks.key(*KINDS), self.desk.looks.ready.is_set()
 
     def show(self, place: dict[str, Any], lang: str) -> tuple[str, ...]:
-        """Tools, toast, table, panel and result."""
+        """Tools, intake, toast, table, panel and result."""
+        intake = bring.panel(lang)
         if not self.desk.looks.ready.is_set():
-            return "", stocklist.toast(None, lang), "", "", ""
+            reading = empty(t("reading_made", lang), t("reading_made_help", lang))
+            tools = stocklist.tools((), 0, place, self.desk.looks, lang)
+            return tools, intake, stocklist.toast(None, lang), reading, VOID, ""
         items, looks = self.stock.items(), self.desk.looks
         thrown = self._thrown(lang)
         in_trash = place.get("method") == stocklist.TRASH
         listed = stocklist.trash(thrown, lang) if in_trash else stocklist.rows(items, place, looks, lang)
         chosen = self._chosen(place, items)
         return (
-            stocklist.tools(items, len(thrown), place, looks, lang) if items or thrown else "",
+            stocklist.tools(items, len(thrown), place, looks, lang),
+            intake,
             stocklist.toast(place.get("toast"), lang),
             listed,
             trial.panel(chosen, self.desk.bases() if chosen else (), place, looks, lang),
@@ -152,6 +152,8 @@ class _Room:
             freed = self.runs.size() + self.trash.empty()
             self.runs.empty()
             gr.Info(t("lib_trash_gone", lang, size=size(freed)), title="Crucible")
+        elif act == "brought":
+            place["toast"] = {"text": t("lib_linked" if data.get("shift") else "lib_imported", lang, name=key)}
         elif act == "cancel":
             self.tasks.cancel(key)
         elif act == "forget":
@@ -218,38 +220,6 @@ class _Room:
         ]  # fmt: skip
         files = [stocklist.Thrown(f"file/{one.name}", one.title, one.time, one.size) for one in self.trash.found()]
         return sorted([*runs, *files], key=lambda one: -one.time)
-
-    @told
-    def brought(self, place: dict[str, Any], files: list[str], request: gr.Request) -> tuple[Any, ...]:
-        """Files of one's own: each is looked into, and lies in outputs/files (a whole model in outputs/models) then."""
-        lang, places = lang_of(request), {}
-        self.desk.looks.begin()
-        self.desk.looks.ready.wait()  # a file is read with torch, which two threads must not bring in
-        for path in map(Path, files or []):
-            places[path] = self._place(path)
-        for path, to in places.items():
-            to.parent.mkdir(parents=True, exist_ok=True)
-            draft = to.with_name(f".{to.name}")
-            shutil.copyfile(path, draft)
-            draft.replace(to)
-        names = [path.name for path in places]
-        place = {**place, "toast": {"text": t("lib_imported", lang, name=", ".join(names)), "name": ""}}
-        return (*self.show(place, lang), place)
-
-    def _place(self, path: Path) -> Path:
-        """Where an uploaded file shall lie; raises ModelError for what cannot be used or is there already."""
-        from studio.formats.recognise import recognise
-
-        try:
-            found = recognise(path)
-        except CrucibleError as error:  # the folder that it was uploaded to says nothing to anybody
-            raise ModelError(str(error).replace(f"{path.parent}{os.sep}", "")) from error
-        if found.kind == "unknown":
-            raise ModelError(f"'{path.name}' is neither a base model nor a file to stack on one; choose another.")
-        to = self.desk.outputs / (MODELS if found.kind == "base" else FILES) / path.name
-        if to.exists():
-            raise ModelError(f"There is a file '{path.name}' in the library already; rename the new one.")
-        return to
 
 
 def _changed(path: Path) -> int:

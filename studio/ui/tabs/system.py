@@ -1,5 +1,6 @@
 """The only file that knows the System tab: the machine and what to type, models, experiments, settings."""
 
+import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from studio.ui.app import THEME_COOKIE
 from studio.ui.desk import Desk
 from studio.ui.i18n import t, tr
 from studio.ui.markup import badge, button, copy, esc, size, table, word
+from studio.ui.media import THUMBNAILS
 from studio.ui.speak import lang_of, orderly, pane, said, told
 
 SIGNS = {"ok": "✓", "warn": "!", "err": "✕", "plain": "–"}
@@ -118,6 +120,8 @@ class _Room:
             self.desk.trash.restore(name)
         elif act == "empty_trash":
             self.desk.trash.empty()
+        elif act == "empty_thumbs":
+            shutil.rmtree(self.desk.outputs / THUMBNAILS, ignore_errors=True)
         return self.experiments(lang), gr.skip()
 
     def guided(self, event: gr.EventData, request: gr.Request) -> Any:

@@ -28,6 +28,7 @@ ZH = {
     "'{place}' is a {name} model; only Stable Diffusion 1, 2 and SDXL base models are trained.": (
         "“{place}”是 {name} 模型；只能训练 Stable Diffusion 1、2 与 SDXL 基础模型。"
     ),
+    "No model is named; choose one, or write its id as OWNER/NAME.": "没有指定模型；选择一个，或写出编号 OWNER/NAME。",
     "'{model}' is not a hub id; write it as OWNER/NAME.": "“{model}”不是模型站编号；写成 OWNER/NAME。",
     "'{mirror}' is not a mirror's address; it begins with https://.": "“{mirror}”不是镜像地址；应以 https:// 开头。",
     "'{model}' is being downloaded already; wait for it, or cancel it there.": (

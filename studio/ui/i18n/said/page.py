@@ -60,6 +60,17 @@ ZH = {
         "“{name}”既不是基础模型，也不是可叠加的文件；选择其他文件。"
     ),
     "There is a file '{name}' in the library already; rename the new one.": "作品库中已有文件“{name}”；给新文件改名。",
+    "'{name}' is no file to use: its name ends with none of {endings}.": (
+        "“{name}”不是可用的文件：文件名须以其中之一结尾：{endings}。"
+    ),
+    "'{name}' has {size}, and the disk has {free} free; make room first.": (
+        "“{name}”有 {size}，磁盘剩余 {free}；先腾出空间。"
+    ),
+    "'{path}' is a folder; name the file in it.": "“{path}”是文件夹；写出其中的文件。",
+    "There is no file '{path}' on this machine; check the path.": "本机没有文件“{path}”；检查路径。",
+    "'{name}' did not come whole: {error}.": "“{name}”没有完整到达：{error}。",
+    "it was cut off": "连接中断",
+    "'{name}' cannot be copied: {error}.": "“{name}”无法复制：{error}。",
     "'{key}' is not a setting of this method; reload the page.": "“{key}”不是此方法的参数；重新加载页面。",
     "It ended by an error of ours ({kind}: {error}).": "因我们的错误而结束（{kind}: {error}）。",
     "It was cut off; start it again.": "它被中断；重新开始。",
