@@ -149,7 +149,7 @@ def of_caption(words: Words | None, spec: DataSpec, prompt: str, length: Length 
 
 def unreadable(error: str) -> Finding:
     """A file that is no picture, with the sentence that says why."""
-    return Finding("unreadable", "stops", error, "If you can do without it, name it in data.leave_out.")
+    return Finding("unreadable", "stops", error, "If you can do without it, leave it out (data.leave_out).")
 
 
 def unread_caption(error: str) -> Finding:

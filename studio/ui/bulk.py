@@ -17,7 +17,7 @@ from studio.ui.places import Place
 
 FEW: Final = 14  # tags that are shown before "more" is asked for
 MANY: Final = 600
-ROWS: Final = 40  # differences that are drawn
+ROWS: Final = 40  # differences that are drawn at once
 OPS: Final = ("replace", "add", "remove", "rename", "prefix", "suffix", "trigger", "unique", "sort")
 FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "replace": ("find", "by", "pattern", "case"), "add": ("tag", "first"), "remove": ("tag",), "rename": ("tag", "by"),
@@ -115,7 +115,7 @@ def _apply(place: Place, lang: str) -> str:
 
 def _outcome(place: Place, album: Album, shelf: str, lang: str) -> str:
     if place.changes:
-        return differences(album, place.changes, shelf, lang)
+        return differences(album, place.changes, place, shelf, lang)
     return f'<p class="mute">{esc(place.said)}</p>' if place.said else ""
 
 
@@ -130,15 +130,20 @@ def _field(name: str, form: dict[str, Any], lang: str) -> str:
 
 
 def differences(
-    album: Album, found: Sequence[Change], shelf: str, lang: str, picks: frozenset[Path] | None = None, worded: str = ""
+    album: Album, found: Sequence[Change], place: Place, shelf: str, lang: str, picks: frozenset[Path] | None = None
 ) -> str:
-    """Old and new, word by word, of the first pictures that change.
+    """Old and new, word by word, of the first pictures that change, and as many more as were asked for.
 
-    With ``picks`` each can be left out, or reworded, as the one called ``worded`` is being.
+    With ``picks`` each can be left out, or reworded, as the one is being that the place's form names.
     """
-    rows = "".join(_difference(album, one, shelf, (picks, worded), lang) for one in found[:ROWS])
-    more = f'<p class="faint">{word("ds_more_rows", lang, n=len(found) - ROWS)}</p>' if len(found) > ROWS else ""
-    return f'<div class="diffs" tabindex="0">{rows}</div>{more}'
+    worded = str(place.form.get("reword", ""))
+    many = ROWS * (1 + place.further)
+    rows = "".join(_difference(album, one, shelf, (picks, worded), lang) for one in found[:many])
+    left, more = len(found) - many, ""
+    if left > 0:
+        said = f'<span class="faint">{word("ds_rows_of", lang, n=many, of=len(found))}</span>'
+        more = f'<div class="ln">{said}{button("further", t("ds_more_rows", lang, n=min(left, ROWS)), "small")}</div>'
+    return f'<div class="diffs" tabindex="0" aria-label="{word("ds_preview", lang)}" role="group">{rows}</div>{more}'
 
 
 def _difference(album: Album, one: Change, shelf: str, judged: tuple[frozenset[Path] | None, str], lang: str) -> str:

@@ -10,7 +10,7 @@ from studio.ui.album import Album
 from studio.ui.bulk import differences
 from studio.ui.captioning import Captioning, Fetching, Round
 from studio.ui.i18n import t, tr
-from studio.ui.markup import button, esc, notice, size, word
+from studio.ui.markup import button, notice, size, word
 from studio.ui.places import Place
 
 MODES: Final = ("keep", "append", "overwrite")
@@ -32,15 +32,10 @@ def drawn(album: Album, place: Place, by: Captioning, spec: DataSpec, lang: str,
 
 
 def _working(now: Round, lang: str) -> str:
-    share = 100 * now.done / max(1, now.total)
     text = t("ds_found_of", lang, n=now.done, of=now.total) if now.total else t("ds_loading", lang)
     if now.state == "waiting":
         text = t("ds_waiting", lang)
-    return (
-        f'<div class="ln work"><span class="mute">{esc(text)}</span><div class="track grow" role="progressbar" '
-        f'aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100"><i style="width:{share:.1f}%"></i></div>'
-        f"{button('caption_cancel', t('ds_cancel', lang), 'small')}</div>"
-    )
+    return inputs.progress(now.done, now.total, text, button("caption_cancel", t("ds_cancel", lang), "small"))
 
 
 def _proposed(now: Round, album: Album, lang: str) -> str:
@@ -60,7 +55,7 @@ def _proposed(now: Round, album: Album, lang: str) -> str:
 def _listed(now: Round, album: Album, place: Place, shelf: str, lang: str) -> str:
     found = [Change(one.path, one.old, one.new) for one in now.found]
     picks = frozenset(one.path for one in now.chosen)
-    return differences(album, found, shelf, lang, picks, str(place.form.get("reword", "")))
+    return differences(album, found, place, shelf, lang, picks)
 
 
 def _unread(now: Round, lang: str) -> str:
@@ -109,14 +104,8 @@ def _ready(picked: Any, by: Captioning, lang: str) -> str:
 
 
 def _coming(now: Fetching, lang: str) -> str:
-    share = 100 * now.done / max(1, now.total)
     said = f"{size(now.done)} / {size(now.total)}" if now.total else t("working_out", lang)
-    return (
-        f'<div class="ln work"><span class="mute">{esc(said)}</span>'
-        f'<div class="track grow" role="progressbar" aria-valuenow="{share:.0f}">'
-        f'<i style="width:{share:.1f}%"></i></div>'
-        f"{button('fetch_cancel', t('ds_cancel', lang), 'small')}</div>"
-    )
+    return inputs.progress(now.done, now.total, said, button("fetch_cancel", t("ds_cancel", lang), "small"))
 
 
 def _wishes(album: Album, picked: Any, form: dict[str, Any], spec: DataSpec, lang: str) -> str:

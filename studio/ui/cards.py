@@ -99,7 +99,7 @@ def _facts(offer: Offer, known: Known, lang: str) -> str:
 
 def rail(picked: Sequence[tuple[Offer, Known]], repeats: int, lang: str) -> str:
     """What the experiment would consist of."""
-    head = f'<h2 class="h">{word("this_experiment", lang)}</h2>'
+    head = rail_head(lang)
     if not picked:
         return head + notice("warn", t("pick_one", lang))
     rows = "".join(
@@ -111,6 +111,11 @@ def rail(picked: Sequence[tuple[Offer, Known]], repeats: int, lang: str) -> str:
     short = notice("warn", t("offer_short", lang, methods=", ".join(tight))) if tight else ""
     adjust = '<button type="button" class="bt wide" data-go="train" data-view="setup" id="methods_adjust">'
     return f'{head}<div class="list">{rows}</div>{short}{adjust}{word("adjust", lang)}</button>'
+
+
+def rail_head(lang: str) -> str:
+    """What the rail is about."""
+    return f'<h2 class="h">{word("this_experiment", lang)}</h2>'
 
 
 def _amount(known: Known, repeats: int, lang: str) -> str:

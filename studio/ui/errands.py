@@ -27,13 +27,8 @@ def job(now: Job | None, lang: str) -> str:
     if now is None:
         return ""
     if now.state == "running":
-        share = 100 * now.done / max(1, now.total)
-        return (
-            f'<div class="ln work"><span class="mute">{word(f"stage_ds_{now.kind}", lang, n=now.done, of=now.total)}'
-            "</span>"
-            f'<div class="track grow" role="progressbar" aria-valuenow="{share:.0f}"><i style="width:{share:.1f}%"></i>'
-            f"</div>{button('job_cancel', t('ds_cancel', lang), 'small')}</div>"
-        )
+        said = t(f"stage_ds_{now.kind}", lang, n=now.done, of=now.total)
+        return inputs.progress(now.done, now.total, said, button("job_cancel", t("ds_cancel", lang), "small"))
     close = button("job_forget", t("ds_close", lang), "small")
     if now.state == "failed":
         return f'<div class="ln">{notice("err", tr(now.error, lang))}{close}</div>'
@@ -80,9 +75,11 @@ def choose(at: str, lang: str) -> str:
         f"<span>{esc(readable(path.name))}</span><small>{count or ''}</small></button>"
         for path, count in folders
     )
+    every = here + sum(count for _, count in folders)  # deeper ones count as well, but are not counted here
     use = button(
-        "open", t("ds_use_folder", lang, n=here), "primary", str(place), disabled=not place.is_dir() or bool(wrong)
-    )
+        "open", t("ds_use_folder", lang, n=every) if every else t("ds_use_this", lang), "primary", str(place),
+        disabled=not place.is_dir() or bool(wrong),
+    )  # fmt: skip
     typed = (
         f'<input class="in" type="text" name="at" id="ds_at" data-enter="browse" value="{esc(place)}" '
         f'aria-label="{word("ds_path", lang)}">'

@@ -1,4 +1,4 @@
-"""The only file that draws the fields of the Dataset tab's tools: texts, numbers, choices, switches."""
+"""The only file that draws the fields of the Dataset tab's tools, and how far their work is."""
 
 from collections.abc import Mapping
 
@@ -40,3 +40,13 @@ def switch(name: str, label: str, on: bool, *, kind: str = "checkbox", value: st
     said = f' value="{esc(value)}"' if value else ""
     said += " checked" if on else ""
     return f'<label class="tick1"><input type="{kind}" name="{esc(name)}"{said}> {esc(label)}</label>'
+
+
+def progress(done: float, total: float, said: str, cancel: str) -> str:
+    """A line that says how far work is: in words, as a bar, and with the button ``cancel``, which is HTML."""
+    share = 100 * done / max(1, total)
+    return (
+        f'<div class="ln work"><span class="mute">{esc(said)}</span>'
+        f'<div class="track grow" role="progressbar" aria-label="{esc(said)}" aria-valuenow="{share:.0f}" '
+        f'aria-valuemin="0" aria-valuemax="100"><i style="width:{share:.1f}%"></i></div>{cancel}</div>'
+    )

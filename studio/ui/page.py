@@ -68,7 +68,8 @@ class _Page:
         drafted = [*words, self.methods.name, *self.methods.terms]
         filled = page.load(self.first, None, [*drafted, *data.shown, self.methods.advice], **QUIET)
         for part, name in zip(drafted[1:4], ("trigger", "class_word", "name"), strict=True):
-            part.change(self.keeping(name), part, None, trigger_mode="always_last", **QUIET)
+            heard = part.input if name == "name" else part.change  # a dataset names the experiment, too: not kept
+            heard(self.keeping(name), part, None, trigger_mode="always_last", **QUIET)
         form = self.train.setup
         for opened in (self.train_tab, self.train.setup_view):
             drawn = opened.select(self.set_up, form.shown[-1], form.shown, **QUIET)

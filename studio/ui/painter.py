@@ -32,19 +32,21 @@ def drawn(album: Album, path: Path, shelf: str, lang: str) -> str:
     except DataError as error:
         wrong = notice("warn", tr(str(error), lang))
     size = (
-        f'<label class="ln">{word("ds_brush_size", lang)} <input type="range" data-paint="size" min="2" '
+        f'<label>{word("ds_brush_size", lang)} <input type="range" data-paint="size" min="2" '
         f'max="{max(wide, high) // 2}" value="{max(wide, high) // 8}"></label>'
     )
     tools = (
         f"{_tool('brush', 'ds_brush', lang)}{_tool('eraser', 'ds_eraser', lang)}{size}"
         f"{_tool('back', 'ds_paint_back', lang)}{_tool('clear', 'ds_paint_clear', lang)}"
     )
-    url = esc(picture_url(shelf, album.root, path, SIDE))
+    url, at = esc(picture_url(shelf, album.root, path, SIDE)), word("ds_mask_at", lang, x="{x}", y="{y}", n="{n}")
     return (
         f'{wrong}<div class="paint"><div class="ln">{tools}</div>'
         f'<div class="easel" style="--a:{wide / high:.4f}"><img src="{url}" alt="" draggable="false">'
         f'<canvas id="dataset_paint" width="{wide}" height="{high}" data-of="{esc(album.name(path))}" '
-        f'data-ink="{ink}" role="img" aria-label="{word("ds_mask_title", lang)}"></canvas><i class="ring"></i></div>'
+        f'data-ink="{ink}" data-at="{at}" tabindex="0" role="application" aria-describedby="dataset_paint_keys" '
+        f'aria-label="{word("ds_mask_title", lang)}"></canvas><i class="ring"></i></div>'
+        f'<p class="faint" id="dataset_paint_keys">{word("ds_mask_keys", lang)}</p><p class="faint" role="status"></p>'
         f'<button type="button" class="bt primary" data-paint="save" id="dataset_mask_save">'
         f"{esc(t('ds_mask_save', lang))}</button></div>"
     )

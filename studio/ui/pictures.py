@@ -6,6 +6,7 @@ from typing import Any, Final
 from studio.data.names import shown as readable
 from studio.ui import inputs
 from studio.ui.album import Album
+from studio.ui.app import MOST_UPLOAD
 from studio.ui.i18n import t, tr
 from studio.ui.markup import badge, button, coded, empty, esc, leave, notice, word
 from studio.ui.media import picture_url
@@ -13,6 +14,7 @@ from studio.ui.places import PAGE, SORTS, Place
 
 SIGNS: Final = {"stops": ("err", "✕"), "loses": ("warn", "!"), "warns": ("warn", "!")}
 NAMES: Final = 6  # of pictures that a sentence holds
+GIGABYTES: Final = int(MOST_UPLOAD.removesuffix("gb"))  # that one file may have
 
 
 def head(album: Album, place: Place, steps: str, lang: str) -> str:
@@ -74,13 +76,8 @@ def _leaks(album: Album, lang: str) -> str:
 
 def _checking(album: Album, lang: str) -> str:
     if album.state == "checking" and album.total and (album.report is None or album.done < album.total):
-        share = 100 * album.done / max(1, album.total)
-        return (
-            f'<div class="ln work"><span class="mute">{word("ds_checking", lang, n=album.done, of=album.total)}</span>'
-            f'<div class="track grow" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" '
-            f'aria-valuemax="100"><i style="width:{share:.1f}%"></i></div>'
-            f"{button('check_cancel', t('ds_cancel', lang), 'small')}</div>"
-        )
+        said = t("ds_checking", lang, n=album.done, of=album.total)
+        return inputs.progress(album.done, album.total, said, button("check_cancel", t("ds_cancel", lang), "small"))
     if album.state == "cancelled":
         return (
             f'<div class="ln"><span class="mute">{word("ds_check_cancelled", lang, n=album.done, of=album.total)}'
@@ -224,14 +221,25 @@ def _foot(album: Album, place: Place, count: int, lang: str) -> str:
 
 
 def following(album: Album | None, lang: str) -> str:
-    """The one primary button, by what is to be done next."""
+    """The button for more files, and the one primary button, by what is to be done next."""
     if album is None:
-        return button("choose", t("ds_choose", lang), "primary")
+        return f'<div class="ln ends">{_adding(lang)}{button("choose", t("ds_choose", lang), "primary")}</div>'
     go = t("dataset_use", lang)
     if album.own and album.bare:
         first = button("tool", t("ds_caption_missing", lang, n=album.bare), "primary", "caption")
-        return f'<div class="ln ends">{leave("methods", go, "", "dataset_use")}{first}</div>'
-    return f'<div class="ln ends">{leave("methods", go, name="dataset_use")}</div>'
+        return f'<div class="ln ends">{_adding(lang)}{leave("methods", go, "", "dataset_use")}{first}</div>'
+    return f'<div class="ln ends">{_adding(lang)}{leave("methods", go, name="dataset_use")}</div>'
+
+
+def _adding(lang: str) -> str:
+    """The button that asks for files, with what its script says while they are sent and where one is not taken."""
+    words = {
+        "most": GIGABYTES * 2**30, "big": t("ds_send_big", lang, n=GIGABYTES), "lost": t("ds_send_lost", lang),
+        "wrong": t("ds_send_wrong", lang, status="{status}"), "sending": t("ds_sending", lang, n="{n}", of="{of}"),
+        "cancel": t("ds_cancel", lang), "close": t("ds_close", lang),
+    }  # fmt: skip
+    told = "".join(f' data-{name}="{esc(text)}"' for name, text in words.items())
+    return f'<button type="button" class="bt" id="dataset_upload"{told}>{word("dataset_add", lang)}</button>'
 
 
 def nothing(error: str, lang: str) -> str:

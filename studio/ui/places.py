@@ -38,6 +38,8 @@ class Place:
     changes: tuple[Any, ...] = ()
     what: str = ""
     said: str = ""
+    further: int = 0
+    """How often more of the changes were asked for than are drawn at once."""
     version: int = 0
     ticked: float = 0.0
     """When the tick last drew it, in seconds of the monotonic clock."""
@@ -102,7 +104,7 @@ class Place:
 
     def close(self) -> None:
         """Put the tool away."""
-        self.tool, self.form, self.changes, self.what, self.said = "", {}, (), "", ""
+        self.tool, self.form, self.changes, self.what, self.said, self.further = "", {}, (), "", "", 0
 
 
 class Places:

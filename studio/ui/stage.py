@@ -103,7 +103,7 @@ def stage(url: str, sides: tuple[int, int], fit: Fit, movable: bool, lang: str) 
 def _findings(verdict: Any, album: Album, path: Path, lang: str) -> str:
     if verdict is None:
         trouble = album.troubles.get(path) or album.found.left.get(path)
-        return notice("err", tr(trouble, lang)) if trouble else ""
+        return f'<div class="told">{notice("err", tr(trouble, lang))}</div>' if trouble else ""
     tones = {"stops": "err", "loses": "warn", "warns": "warn", "fine": ""}
     said = "".join(
         notice(tones[one.severity], f"{tr(one.reason, lang)} {tr(one.mend, lang)}".strip()) for one in verdict.findings

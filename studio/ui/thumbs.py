@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 from typing import Final
 
-from fastapi import HTTPException
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from studio.data.image import Unreadable, opened, upright
 
 MOST: Final = 512 * 2**20  # bytes, some 15,000 of the larger ones
 LEFT: Final = 0.8  # of MOST, that stays when the oldest go
+GREY: Final = (128, 138, 141, 255)
 DAY: Final = 86_400.0  # seconds after which one that is looked at counts as new again
 
 
@@ -81,14 +81,26 @@ class Thumbs:
 
 
 def thumbnail(path: Path, side: int) -> bytes:
-    """A picture of any kind as a small WebP, turned upright; one that cannot be read is a 415."""
+    """A picture of any kind as a small WebP, turned upright; one that cannot be read is a cross.
+
+    Pictures are drawn before they are checked, and a browser complains of every request that is refused.
+    """
     try:
         with opened(path) as raw:
             raw.draft("RGB", (side, side))  # a JPEG is decoded at half its size, or less, where that is enough
             picture = upright(raw).convert("RGBA" if "A" in raw.getbands() else "RGB")
-    except Unreadable as error:
-        raise HTTPException(415) from error
+    except Unreadable:
+        picture = _cross(side)
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     data = io.BytesIO()
     picture.save(data, "WEBP", quality=88)
     return data.getvalue()
+
+
+def _cross(side: int) -> Image.Image:
+    """What stands for a picture that cannot be read, ``side`` pixels wide."""
+    picture = Image.new("RGBA", (side, side), (0, 0, 0, 0))
+    pen, near, far = ImageDraw.Draw(picture), round(side * 0.46), round(side * 0.54)
+    for line in ((near, near, far, far), (near, far, far, near)):
+        pen.line(line, GREY, max(2, side // 80))
+    return picture

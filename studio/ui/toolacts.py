@@ -38,9 +38,12 @@ class ToolActs(Acts):
 
     on_fill = on_op
 
+    def on_further(self, album: Album, place: Place, said: Said, lang: str) -> None:
+        place.further += 1
+
     def on_preview(self, album: Album, place: Place, said: Said, lang: str) -> None:
         place.form = dict(said.get("form", {}))
-        place.changes = bulk.changes(album, place, place.form, self.albums.spec(album.folder))
+        place.changes, place.further = bulk.changes(album, place, place.form, self.albums.spec(album.folder)), 0
         place.what = bulk.called(place.form, lang)
         place.said = "" if place.changes else t("ds_no_change", lang)
 

@@ -92,7 +92,18 @@ if (element.closest('#dataset_stage')) {
     crop.addEventListener('pointercancel', end, { once: true });
   });
 } else {
-  let wording = null, typed = {};
+  let wording = null, typed = {}, opened = '', opener = '';
+  const attend = () => {  // a tool that opens is led to, wherever on the page it was called; closed, it leads back
+    const title = element.querySelector('.tool h2'), now = title ? title.textContent : '', at = document.activeElement;
+    if (now === opened) return;
+    opened = now;
+    if (title) {
+      if (at && at.dataset.act) opener = `[data-act="${at.dataset.act}"]${at.dataset.id ? `[data-id="${CSS.escape(at.dataset.id)}"]` : ''}`;
+      title.tabIndex = -1; title.focus({ preventScroll: true });
+      const { top } = title.getBoundingClientRect();
+      if (top < 56 || top > innerHeight - 200) title.closest('.pan').scrollIntoView();
+    } else if (opener && (at === document.body || element.contains(at))) document.querySelector(opener)?.focus({ preventScroll: true });
+  };
   element.addEventListener('input', (event) => { if (event.target === wording) typed = { id: wording.dataset.id, text: wording.value }; });
   element.addEventListener('focusout', (event) => {  // a proposal was put in other words
     const at = event.target;
@@ -102,6 +113,7 @@ if (element.closest('#dataset_stage')) {
   });
   element.addEventListener('click', (event) => { if (event.target.closest('[data-act=reword]')) typed = {}; });
   new MutationObserver(() => {  // what a visitor touched no longer follows its attribute by itself
+    attend();
     for (const box of element.querySelectorAll('input[type=checkbox], input[type=radio]')) box.checked = box.hasAttribute('checked');
     for (const list of element.querySelectorAll('select')) {
       const chosen = list.querySelector('option[selected]');
@@ -115,35 +127,4 @@ if (element.closest('#dataset_stage')) {
     }
     wording = worded;
   }).observe(element, { subtree: true, childList: true, attributes: true, characterData: true });
-}
-
-if (element.closest('#dataset_thumbs')) {  // pictures, a folder or a zip are dropped anywhere on the tab
-  const zone = element.closest('#dataset_left');
-  const inside = async (entry) => {
-    if (entry.isFile) return [[await new Promise((good, bad) => entry.file(good, bad)), entry.fullPath.replace(/^\//, '')]];
-    const reader = entry.createReader(), found = [];
-    for (;;) {
-      const some = await new Promise((good, bad) => reader.readEntries(good, bad));
-      if (!some.length) return found;
-      for (const one of some) found.push(...await inside(one));
-    }
-  };
-  document.addEventListener('dragover', (event) => {
-    if (!zone.offsetParent || ![...event.dataTransfer.types].includes('Files')) return;
-    event.preventDefault(); zone.classList.add('over');
-  });
-  document.addEventListener('dragleave', (event) => { if (!event.relatedTarget) zone.classList.remove('over'); });
-  document.addEventListener('drop', async (event) => {
-    if (!zone.offsetParent || event.defaultPrevented || ![...event.dataTransfer.types].includes('Files')) return;
-    event.preventDefault(); zone.classList.remove('over');
-    const loose = [...event.dataTransfer.files].map((one) => [one, one.name]);
-    const entries = [...event.dataTransfer.items].map((one) => one.webkitGetAsEntry && one.webkitGetAsEntry()).filter(Boolean);
-    const files = entries.length ? (await Promise.all(entries.map(inside))).flat() : loose;
-    zone.classList.add('busy');
-    try {
-      const sent = [];
-      for (const [file, name] of files.filter(([one]) => !one.name.startsWith('.'))) sent.push({ path: (await upload(file)).path, name });
-      trigger('upload', { files: sent });
-    } finally { zone.classList.remove('busy'); }
-  });
 }

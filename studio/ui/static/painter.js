@@ -12,7 +12,7 @@
   const begin = () => {
     const at = canvas();
     if (!at || at.begun === at.dataset.of + at.dataset.ink) return;
-    at.begun = at.dataset.of + at.dataset.ink; steps.length = 0; erases = false;
+    at.begun = at.dataset.of + at.dataset.ink; steps.length = 0; erases = false; spot = null; held = false;
     pen().clearRect(0, 0, at.width, at.height); told();
     if (!at.dataset.ink) return;
     const old = new Image();
@@ -30,11 +30,10 @@
     to2d.beginPath(); to2d.moveTo(from.x, from.y); to2d.lineTo(to.x, to.y + 0.01); to2d.stroke();
     to2d.globalCompositeOperation = 'source-over';
   };
-  const ring = (event) => {  // what the brush would cover
-    const at = canvas(), box = at.getBoundingClientRect(), one = element.querySelector('.paint .ring');
-    const wide = Number(part('size').value) * box.width / at.width;
-    Object.assign(one.style, { display: 'block', width: `${wide}px`, height: `${wide}px`,
-      left: `${event.clientX - box.left - wide / 2}px`, top: `${event.clientY - box.top - wide / 2}px` });
+  const ring = (spot) => {  // what the brush would cover
+    const at = canvas(), scale = at.getBoundingClientRect().width / at.width, wide = Number(part('size').value) * scale;
+    Object.assign(element.querySelector('.paint .ring').style, { display: 'block', width: `${wide}px`, height: `${wide}px`,
+      left: `${spot.x * scale - wide / 2}px`, top: `${spot.y * scale - wide / 2}px` });
   };
   element.addEventListener('pointerdown', (event) => {
     const at = canvas();
@@ -47,7 +46,7 @@
     at.addEventListener('pointermove', move);
     at.addEventListener('pointerup', end, { once: true }); at.addEventListener('pointercancel', end, { once: true });
   });
-  element.addEventListener('pointermove', (event) => { if (event.target === canvas()) ring(event); });
+  element.addEventListener('pointermove', (event) => { if (event.target === canvas()) ring(where(event)); });
   element.addEventListener('pointerout', (event) => { if (event.target === canvas()) element.querySelector('.paint .ring').style.display = 'none'; });
   element.addEventListener('click', (event) => {
     const at = event.target.closest('[data-paint]'), all = canvas(), does = at && at.dataset.paint;
@@ -57,8 +56,39 @@
     if (does === 'clear') { keep(); pen().clearRect(0, 0, all.width, all.height); }
     if (does === 'save') trigger('click', { act: 'mask_save', id: all.dataset.of, mask: all.toDataURL('image/png') });
   });
+  let spot = null, held = false;  // where the keyboard holds the brush, and whether it is down
+  const say = () => {
+    const at = canvas(), share = { x: Math.round(100 * spot.x / at.width), y: Math.round(100 * spot.y / at.height), n: part('size').value };
+    element.querySelector('.paint [role=status]').textContent = at.dataset.at.replace(/\{(\w)\}/g, (_, name) => share[name]);
+    ring(spot);
+  };
+  const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   element.addEventListener('keydown', (event) => {
-    if (canvas() && (event.ctrlKey || event.metaKey) && event.key === 'z' && steps.length) { event.preventDefault(); part('back').click(); }
+    const at = canvas(), way = ways[event.key];
+    if (at && (event.ctrlKey || event.metaKey) && event.key === 'z' && steps.length) { event.preventDefault(); part('back').click(); return; }
+    if (!at || event.target !== at || event.ctrlKey || event.metaKey || event.altKey) return;
+    const size = part('size'), by = event.shiftKey ? 1 : Math.max(1, Number(size.value) / 4);
+    const was = spot || { x: at.width / 2, y: at.height / 2 };
+    spot = was;
+    if (way) {
+      spot = { x: Math.min(Math.max(was.x + way[0] * by, 0), at.width), y: Math.min(Math.max(was.y + way[1] * by, 0), at.height) };
+      if (held) stroke(was, spot);
+    } else if (event.key === ' ') {
+      if (!held) { keep(); held = true; stroke(spot, spot); }
+    } else if (event.key === '[' || event.key === ']') {
+      size.value = Number(size.value) * (event.key === ']' ? 1.25 : 0.8) + (event.key === ']' ? 1 : -1);
+    } else return;
+    event.preventDefault(); say();
+  });
+  element.addEventListener('keyup', (event) => { if (event.key === ' ') held = false; });
+  element.addEventListener('focusin', (event) => {
+    const at = canvas();
+    if (!at || event.target !== at || !at.matches(':focus-visible')) return;
+    spot = spot || { x: at.width / 2, y: at.height / 2 }; say();
+  });
+  element.addEventListener('focusout', (event) => {
+    held = false;
+    if (event.target === canvas()) element.querySelector('.paint .ring').style.display = 'none';
   });
   new MutationObserver(begin).observe(element, { subtree: true, childList: true, attributes: true });
 }

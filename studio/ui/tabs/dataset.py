@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from studio.ui.toolacts import UPLOADS, ToolActs, free_folder
 
 SCRIPT = (STATIC / "dataset.js").read_text(encoding="utf-8")
 PAINT = (STATIC / "painter.js").read_text(encoding="utf-8")
+SEND = (STATIC / "sending.js").read_text(encoding="utf-8")
 PARTS = 7  # that `shown` has
 LATE = 5.0  # seconds that a drawing may be on its way
 ORDERLY = orderly("dataset")
@@ -66,12 +66,8 @@ def build(desk: Desk, label: Any) -> DatasetTab:
                     choices(desk), value="corgi", label=label("dataset_source"), info=label("dataset_source_help"),
                     allow_custom_value=True, elem_id="dataset_folder", scale=4, interactive=True, min_width=200,
                 )  # fmt: skip
-                upload = gr.UploadButton(
-                    label("dataset_add"), file_count="multiple", elem_id="dataset_upload", scale=0, min_width=96,
-                    elem_classes="low",
-                )  # fmt: skip
                 following = _pane("dataset_next")
-            head, thumbs, tags = _pane("dataset_head"), _pane("dataset_thumbs"), _pane("dataset_tags")
+            head, thumbs, tags = _pane("dataset_head"), _pane("dataset_thumbs", SEND), _pane("dataset_tags")
         with gr.Column(scale=5, min_width=300, elem_id="dataset_right"):
             with gr.Column(elem_classes="pan toolpan"):
                 tool = _pane("dataset_tool", PAINT)
@@ -98,8 +94,7 @@ def build(desk: Desk, label: Any) -> DatasetTab:
     folder.change(room.chosen, folder, [*shown, folder, trigger, class_word], **ORDERLY)
     for one in drawn:
         one.click(room.clicked, folder, [*shown, folder], **ORDERLY)
-    upload.upload(room.uploaded, [folder, upload], folder, **QUIET)
-    thumbs.upload(room.dropped, folder, folder, **QUIET)
+    thumbs.upload(room.sent, folder, folder, **QUIET)
     verdict.click(room.taken, trigger, trigger, **QUIET)
     return DatasetTab(
         folder, trigger, class_word, check, verdict, room.checked, partial(verdicts.drawn, desk), room.show, shown,
@@ -217,20 +212,13 @@ class _Room:
         return (*self.show(folder, request), gr.skip(), *words)
 
     @told
-    def uploaded(self, folder: str, files: list[str], request: gr.Request) -> Any:
-        """Put the files into a dataset of the user's own, a new one unless one is open."""
-        return self._brought(folder, [Path(file) for file in files or ()])
-
-    @told
-    def dropped(self, folder: str, event: gr.EventData) -> Any:
-        """The same for what was dropped on the pictures; only what came by this page's own upload is taken."""
+    def sent(self, folder: str, event: gr.EventData) -> Any:
+        """Put files into a dataset of the user's own, a new one unless one is open; only what was uploaded is taken."""
         from gradio.utils import get_upload_folder
 
         place = Path(get_upload_folder()).resolve()
         files = [Sent(Path(str(file["path"])).resolve(), str(file["name"])) for file in said(event).get("files", ())]
-        return self._brought(folder, [file for file in files if file.path.is_relative_to(place)])
-
-    def _brought(self, folder: str, files: Sequence[Path | Sent]) -> Any:
+        files = [file for file in files if file.path.is_relative_to(place)]
         if not files:
             return gr.skip()
         uploads = self.desk.outputs / UPLOADS

@@ -7,18 +7,16 @@ import gradio as gr
 
 from studio.errors import ModelError, SpecError
 from studio.ui import advise, carry
-from studio.ui.cards import Known, about_line, card, grid, rail, total
+from studio.ui.cards import Known, about_line, card, grid, rail, rail_head, total
 from studio.ui.desk import Desk
 from studio.ui.draft import Draft
 from studio.ui.i18n import t, tr
 from studio.ui.markup import duration, empty, notice, word
 from studio.ui.offers import Offer, usual
 from studio.ui.order import budget_of, order
-from studio.ui.speak import CLICKS, QUIET, changed, lang_of, orderly, pane, said, told
+from studio.ui.speak import FORM, QUIET, changed, lang_of, orderly, pane, said, told
 from studio.ui.tabs.dataset import DatasetTab
-from studio.ui.theme import STATIC
 
-FORM = (STATIC / "form.js").read_text(encoding="utf-8")
 REPEATS = ("1", "2", "3", "5")
 
 
@@ -52,9 +50,7 @@ def build(desk: Desk, data: DatasetTab, tabs: gr.Tabs, label: Any) -> MethodsTab
             advice = gr.HTML("", apply_default_css=False, padding=False, elem_id="methods_advice")
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            chooser = gr.HTML(
-                "", apply_default_css=False, padding=False, elem_id="methods_which", js_on_load=CLICKS + FORM
-            )
+            chooser = pane("methods_which", FORM)
             cards = pane("methods_cards")
         with gr.Column(scale=2, min_width=260, elem_classes="pan", elem_id="methods_side"):
             listed = gr.HTML("", apply_default_css=False, padding=False, elem_id="methods_rail")
@@ -131,7 +127,7 @@ class _Room:
             about = self.desk.about(draft.base)
         except ModelError as error:
             none = empty(t("base_none", lang), t("base_help", lang))
-            return notice("err", tr(str(error), lang)), "", none, "", off
+            return notice("err", tr(str(error), lang)), "", none, rail_head(lang), off
         found = self.desk.offers(about)
         chosen = usual(found) if draft.picked is None else draft.picked
         known = self._known(draft, found, chosen)

@@ -217,7 +217,7 @@ ZH = {
     "It has {sides} pixels and is stretched {n} times to become {wide} x {high}.": (
         "它有 {sides} 像素，要放大 {n} 倍才到 {wide} x {high}。"
     ),
-    "If you can do without it, name it in data.leave_out.": "如果可以不用它，写入 data.leave_out。",
+    "If you can do without it, leave it out (data.leave_out).": "如果可以不用它，就排除它（data.leave_out）。",
     "{cut} of {of} captions go beyond the 75 tokens that are read; `check` says what is lost.": (
         "{of} 条标注中有 {cut} 条超出可读取的 75 个词元；`check` 会说明丢失了什么。"
     ),
