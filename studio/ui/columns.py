@@ -115,16 +115,18 @@ def _pairs(rows: Sequence[tuple[str, str]], lang: str) -> str:
 def _figures(run: Seen, lang: str) -> str:
     view = run.view
     left = duration(view.seconds_left, lang) if view.busy and view.seconds_left else MISSING
-    rows = [
-        ("kv_step", f"{view.step} / {run.total}"),
+    rows = [("kv_step", f"{view.step} / {run.total}")]
+    pace = [
         ("kv_left", left),
         ("kv_per_step", duration(view.seconds_per_step, lang) if view.seconds_per_step else MISSING),
         ("kv_memory", size(view.memory) if view.memory else MISSING),
-        ("kv_loss", f"{run.curve[-1][1]:.4f}" if run.curve else MISSING),
-        _held_out(run),
     ]
+    found = [("kv_loss", f"{run.curve[-1][1]:.4f}" if run.curve else MISSING), _held_out(run)]
+    told = bool(why(run)[1])  # why it ended matters more than its pace, and needs the room
+    rows += (found if told else [*(pace if view.busy else pace[1:]), *found]) if view.busy or view.step else []
     done = 100 * view.step / max(1, run.total)
-    return f'<div class="track"><i style="width:{done:.1f}%"></i></div>{_pairs(rows, lang)}{_rate(run, lang)}'
+    rate = _rate(run, lang) if len(rows) > 1 else ""
+    return f'<div class="track"><i style="width:{done:.1f}%"></i></div>{_pairs(rows, lang)}{rate}'
 
 
 def _rate(run: Seen, lang: str) -> str:
@@ -166,7 +168,7 @@ def _trouble(run: Seen, now: Now, lang: str) -> str:
     if run.is_base:
         return ""
     kind, text = why(run)
-    drawn = f'<p class="nt {kind}" title="{esc(tr(text, lang))}">{esc(tr(text, lang))}</p>' if text else ""
+    drawn = f'<p class="nt {kind}"><span title="{esc(tr(text, lang))}">{esc(tr(text, lang))}</span></p>' if text else ""
     acts = ""
     if _rests(run, now):
         at = max(run.view.saved, default=0)
@@ -217,12 +219,15 @@ def _film(now: Now, looks: Looks, lang: str, look: Look, switch: str) -> str:
     steps = sorted(run.view.samples)
     steps = steps if len(steps) <= FILM else [*steps[:: -(-len(steps) // FILM)], steps[-1]]
     drawn = "".join(
-        f"<figure>{image(run, chosen(run.view.samples[step], look.prompt))}"
+        f'<figure><button type="button" data-large>{image(run, chosen(run.view.samples[step], look.prompt))}</button>'
         f"<figcaption>{word('step_n', lang, n=step)}</figcaption></figure>"
         for step in steps
     )
     told = word("film_label", lang, name=title(run, looks, lang))
     return (
         f'<div class="ln">{head}{who}{switch}</div>'
-        f'<div class="film" tabindex="0" role="group" aria-label="{told}">{drawn}</div>'
+        f'<div class="film" role="group" aria-label="{told}" data-rove="button" '
+        f'data-name="{esc(title(run, looks, lang))}" data-before="{word("film_before", lang)}" '
+        f'data-after="{word("film_after", lang)}" data-close="{word("film_close", lang)}" '
+        f'data-keys="{word("film_keys", lang)}">{drawn}</div>'
     )

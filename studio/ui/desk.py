@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,8 @@ class Order:
 class Now:
     """An experiment and its runs; ``waiting`` where the worker will come to all of it by itself.
 
-    ``asked`` are runs that were told to go on for themselves, and for which the worker has not come yet.
+    ``asked`` are runs that were told to go on for themselves, and for which the worker has not come yet; ``alone``
+    those that a restart left behind where not all of the experiment was asked for.
     """
 
     experiment: ExperimentStore | None
@@ -71,6 +72,7 @@ class Now:
     waiting: bool = False
     trouble: str = ""
     asked: frozenset[str] = frozenset()
+    alone: tuple[str, ...] = ()
 
     @property
     def active(self) -> Seen | None:
@@ -240,13 +242,15 @@ class Desk:
     def waiting(self) -> list[Now]:
         """The experiments in the queue; to what a restart left behind the worker does not come."""
         stores = [ExperimentStore(self.outputs / name) for name in self.queue.names()]
-        return [self._seen(store) for store in stores if store.exists]
+        seen = {store.path.name: self._seen(store) for store in stores if store.exists}
+        return [now if now.comes else replace(now, alone=self.queue.alone(name)) for name, now in seen.items()]
 
     def go_on(self) -> None:
-        """Give the worker again what a restart left in the queue."""
+        """Give the worker again what a restart left in the queue: whole experiments, or the runs asked for."""
         for left in self.waiting():
             if left.experiment is not None and not left.comes:
-                self.resume(left.experiment.path.name)
+                for run in left.alone or ("",):
+                    self.resume(left.experiment.path.name, run)
 
     def withdraw(self, name: str) -> None:
         """Take an experiment out of the queue; it stays, and can be resumed."""
@@ -283,15 +287,16 @@ class Desk:
 
         if alone:
             self._alone.append((name, alone))
-        self.queue.add(name)
+        self.queue.add(name, alone)
         self.worker.submit(name, job)
 
     def _over(self, name: str, alone: str) -> None:
-        """A job is at its end, and the experiment out of the queue unless another one is to come."""
+        """A job is at its end, and what it was given for out of the queue unless that is to come once more."""
         with self._guard:
             self._alone = [one for one in self._alone if one != (name, alone)]
-            if name not in self.worker.waiting():
-                self.queue.drop(name)
+            alone_ones = sum(of == name for of, _ in self._alone)
+            if alone or self.worker.waiting().count(name) <= alone_ones:
+                self.queue.drop(name, alone)
 
 
 def _is_pipeline(path: Path) -> bool:

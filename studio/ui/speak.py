@@ -8,6 +8,7 @@ import gradio as gr
 
 from studio.errors import CrucibleError
 from studio.ui.i18n import language, tr
+from studio.ui.theme import STATIC
 
 CLICKS = """
 element.addEventListener('click', (event) => {
@@ -22,6 +23,9 @@ element.addEventListener('keydown', (event) => {
   at.click();
 });
 """
+FORM = CLICKS + (STATIC / "form.js").read_text(encoding="utf-8")
+"""The same with fields that say what was chosen or typed in them."""
+SECONDS = 5.0  # that a sentence in the corner stays; twice as long where something is wrong
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -33,9 +37,14 @@ def orderly(tab: str) -> dict[str, Any]:
     return {"trigger_mode": "multiple", "concurrency_id": tab, "concurrency_limit": 1, **QUIET}
 
 
-def pane(elem_id: str, **more: Any) -> gr.HTML:
-    """A place for drawn HTML whose ``data-act`` elements can be clicked."""
-    return gr.HTML("", apply_default_css=False, elem_id=elem_id, padding=False, js_on_load=CLICKS, **more)
+def pane(elem_id: str, script: str = CLICKS) -> gr.HTML:
+    """A place for drawn HTML whose ``data-act`` elements can be clicked, with another ``script`` also its fields."""
+    return gr.HTML("", apply_default_css=False, elem_id=elem_id, padding=False, js_on_load=script)
+
+
+def tell(text: str) -> None:
+    """Say in the page's corner what a click has done; it goes by itself."""
+    gr.Info(text, title="Crucible", duration=SECONDS)
 
 
 def said(event: gr.EventData) -> dict[str, Any]:
@@ -60,7 +69,7 @@ def told(handler: Callable[..., Any]) -> Callable[..., Any]:
             return handler(*args, **kwargs)
         except CrucibleError as error:
             request = next((a for a in [*args, *kwargs.values()] if isinstance(a, gr.Request)), None)
-            gr.Warning(tr(str(error), lang_of(request)), title="Crucible", duration=12)
+            gr.Warning(tr(str(error), lang_of(request)), title="Crucible", duration=2 * SECONDS)
             return gr.skip()
 
     return wrapped

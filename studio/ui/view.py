@@ -135,7 +135,8 @@ def spoken(now: Now, looks: Looks, lang: str) -> str:
     told = [
         f"{title(run, looks, lang)}: {state_word(run, now.comes_to(run), lang)}" for run in now.runs if not run.is_base
     ]
-    return f'<p role="status" aria-live="polite">{esc("; ".join(told))}</p>'
+    gone = word("server_gone", lang)
+    return f'<p role="status" aria-live="polite" data-gone="{gone}">{esc("; ".join(told))}</p>'
 
 
 def controls(now: Now) -> list[tuple[str, str]]:

@@ -24,6 +24,7 @@ def drawn(waiting: Sequence[Now], looks: Looks, lang: str) -> str:
 def _experiment(now: Now, looks: Looks, lang: str) -> str:
     name = now.experiment.path.name if now.experiment else ""
     open_runs = [run for run in now.open_runs if now.waiting or not now.comes or now.comes_to(run) or run.view.busy]
+    open_runs = [run for run in open_runs if not now.alone or run.name in now.alone]
     rows = []
     for place, run in enumerate(open_runs):
         new = run.view.state == "new"

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-import gradio as gr
-
 from studio.ui import advise, view
 from studio.ui.desk import Desk, Now
 from studio.ui.i18n import t
 from studio.ui.markup import button, esc, word
 from studio.ui.speak import QUIET, changed, pane
+from studio.ui.theme import STATIC
+
+ALIVE = (STATIC / "alive.js").read_text(encoding="utf-8")
 
 STEPS = (
     ("pictures", "dataset", ""), ("word", "dataset", ""), ("methods", "methods", ""), ("watch", "train", "live"),
@@ -93,7 +94,7 @@ class Guide:
         """Lay them out; the caller stands above the tabs."""
         self.desk = desk
         strip = pane("walk")
-        said = gr.HTML("", apply_default_css=False, elem_id="say", padding=False)
+        said = pane("say", ALIVE)
         strip.click(self.put_away, None, strip, **QUIET)
         self.parts = [strip, said]
 

@@ -10,7 +10,7 @@ from studio.errors import SpecError
 from studio.methods import registry
 from studio.own_presets import any_preset, keep, own
 from studio.spec import PRESETS, make_spec, preset, presets, spec_from_toml
-from studio.ui import carry, fields, form, setup, waiting
+from studio.ui import carry, fields, form, setup, view, waiting
 from studio.ui.desk import Desk, Order
 from studio.ui.draft import Draft, Drafts
 from studio.ui.i18n import help_zh, labels, presets_zh
@@ -188,7 +188,12 @@ def test_the_queue_outlives_its_program(tmp_path: Path) -> None:
     for name in ("one", "two", "one", "three"):
         queue.add(name)
     queue.drop("two")
-    assert Queue(tmp_path).names() == ["one", "three"]
+    queue.add("one", "lora")
+    queue.add("four", "lora")
+    assert Queue(tmp_path).names() == ["one", "three", "four"]
+    assert (queue.alone("one"), queue.alone("four")) == ((), ("lora",))
+    queue.drop("one", "")
+    assert queue.alone("one") == ("lora",)
     queue.path.write_text("torn", encoding="utf-8")
     assert queue.names() == []
 
@@ -228,3 +233,9 @@ def test_the_queue_gives_again_what_a_restart_left(tmp_path: Path) -> None:
     assert again.worker.jobs == [name]
     again.withdraw(name)
     assert again.waiting() == []
+    again.resume(name, second)  # and of what was asked for by itself nothing else goes on
+    third = Desk(tmp_path / "outputs", NoWorker())
+    page = waiting.drawn(third.waiting(), third.looks, "en")
+    assert view.title(runs[-1], third.looks, "en") in page and view.title(runs[-2], third.looks, "en") not in page
+    third.go_on()
+    assert third._alone == [(name, second)]

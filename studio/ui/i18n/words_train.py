@@ -41,7 +41,16 @@ WORDS: dict[str, tuple[str, str]] = {
     "fact_time": ("time", "时间"),
     "fact_time_help": ("By the pace of such runs on this machine", "按本机同类训练的速度"),
     "fact_unknown": ("Not worked out yet", "尚未估算"),
+    "fault_details": ("Details to copy", "可复制的详情"),
+    "fault_ours": (
+        "An error of the program itself ({what}). What was set up is kept; try again, and report the details.",
+        "程序自身出错（{what}）。设置已保留；可重试，并附上详情反馈。",
+    ),
     "film": ("Film of the steps", "步数胶片"),
+    "film_after": ("Later step", "后一步"),
+    "film_before": ("Earlier step", "前一步"),
+    "film_close": ("Close", "关闭"),
+    "film_keys": ("Arrow keys: earlier and later steps. Escape: close.", "方向键：前后各步。Escape：关闭。"),
     "film_label": ("{name}: samples of every step", "{name}：各步采样"),
     "film_none": ("The film begins with the first sample.", "有了第一张采样后开始显示。"),
     "film_open": ("{name}: open the film of its steps", "{name}：打开步数胶片"),
@@ -84,6 +93,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "restore": ("Bring back", "恢复"),
     "resume_at": ("Resume at {n}", "从第 {n} 步继续"),
     "run": ("Run", "训练"),
+    "server_gone": (
+        "The studio does not answer. What runs have learnt is kept on disk. If it was closed, start it again: this "
+        "page then goes on by itself.",
+        "工作室没有响应。训练成果已保存在磁盘上。若它已关闭，重新启动即可：此页面会自动恢复。",
+    ),
     "steps_each": ("Steps of each run", "每个训练的步数"),
     "thrown_run": ("run of {experiment}", "{experiment} 的训练"),
     "thrown_whole": ("whole experiment", "整个实验"),

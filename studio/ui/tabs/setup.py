@@ -14,10 +14,7 @@ from studio.ui.i18n import t, tr
 from studio.ui.markup import empty, leave, notice, word
 from studio.ui.offers import Offer
 from studio.ui.order import order
-from studio.ui.speak import CLICKS, QUIET, lang_of, orderly, said, told
-from studio.ui.theme import STATIC
-
-FORM = (STATIC / "form.js").read_text(encoding="utf-8")
+from studio.ui.speak import FORM, QUIET, lang_of, orderly, pane, said, tell, told
 
 
 @dataclass(frozen=True)
@@ -33,18 +30,14 @@ class SetupTab:
     queue_of: Any
 
 
-def _pane(elem_id: str) -> gr.HTML:
-    return gr.HTML("", apply_default_css=False, elem_id=elem_id, padding=False, js_on_load=CLICKS + FORM)
-
-
 def build(desk: Desk, views: gr.Tabs, label: Any) -> SetupTab:
     """Lay the set-up out; the caller stands inside its gr.Tab."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            head = _pane("train_presets")
+            head = pane("train_presets", FORM)
             with gr.Column(elem_classes="pan"):
-                tools = _pane("train_tools")
-                form = _pane("train_form")
+                tools = pane("train_tools", FORM)
+                form = pane("train_form", FORM)
                 text = gr.Textbox(
                     label=label("as_a_file"), info=label("as_a_file_help"), lines=18, max_lines=30, visible=False,
                     elem_id="train_toml", elem_classes="code", interactive=True,
@@ -55,9 +48,9 @@ def build(desk: Desk, views: gr.Tabs, label: Any) -> SetupTab:
                 ahead = gr.HTML("", apply_default_css=False, padding=False, elem_id="train_before")
                 start = gr.Button(label("start_runs"), variant="primary", elem_id="train_start", interactive=False)
             with gr.Column(elem_classes="pan"):
-                queue = _pane("train_queue")
+                queue = pane("train_queue", FORM)
             with gr.Column(elem_classes="pan"):
-                changes = _pane("train_changes")
+                changes = pane("train_changes", FORM)
                 name = gr.Textbox(
                     label=label("preset_name"), elem_id="train_preset_name", max_lines=1, interactive=True,
                     placeholder="my-lora",
@@ -71,8 +64,8 @@ def build(desk: Desk, views: gr.Tabs, label: Any) -> SetupTab:
     place: gr.State = gr.State({"kind": "", "find": ""})
     room = _Room(desk)
     shown = [head, tools, form, text, apply, ahead, start, changes, place]
-    for pane in (head, tools, form, changes):
-        pane.click(room.clicked, place, shown, **orderly("setup"))
+    for part in (head, tools, form, changes):
+        part.click(room.clicked, place, shown, **orderly("setup"))
     apply.click(room.applied, [place, text], shown, **QUIET)
     keep.click(room.kept, [place, name], shown, **QUIET)
     queue.click(room.queued, None, None, **orderly("queue"))
@@ -215,14 +208,14 @@ class _Room:
     def applied(self, place: dict[str, Any], text: str, request: gr.Request) -> Any:
         """TOML was written or pasted: the draft becomes what it says."""
         kind = carry.text(self.desk, text or "")
-        gr.Info(t("toml_taken", lang_of(request)), title="Crucible")
+        tell(t("toml_taken", lang_of(request)))
         return self.show({**place, "kind": kind}, lang_of(request))
 
     @told
     def kept(self, place: dict[str, Any], name: str, request: gr.Request) -> Any:
         """The method's settings become a preset of the user's own."""
         made = carry.preset(self.desk, place["kind"], name or "")
-        gr.Info(t("preset_kept", lang_of(request), name=made), title="Crucible")
+        tell(t("preset_kept", lang_of(request), name=made))
         return self.show(place, lang_of(request))
 
     @told
@@ -253,7 +246,7 @@ class _Room:
         """Create the experiment of the draft, queue it, and show it live."""
         draft = self.desk.drafts.read()
         self.desk.compare(self.order(draft))
-        gr.Info(t("told_queued", lang_of(request)), title="Crucible")
+        tell(t("told_queued", lang_of(request)))
         return gr.Tabs(selected="live")
 
     def order(self, draft: Draft) -> Order:

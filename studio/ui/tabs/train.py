@@ -12,13 +12,12 @@ from studio.ui.columns import PLOTS, Look
 from studio.ui.desk import Desk, Now
 from studio.ui.i18n import t
 from studio.ui.markup import VOID, empty, leave
-from studio.ui.speak import CLICKS, lang_of, orderly, said, told
+from studio.ui.speak import FORM, lang_of, orderly, pane, said, tell, told
 from studio.ui.tabs import setup
 from studio.ui.tabs.setup import SetupTab
 from studio.ui.theme import STATIC
 
-FORM = (STATIC / "form.js").read_text(encoding="utf-8")
-
+FILM = (STATIC / "film.js").read_text(encoding="utf-8")
 LOOKING = ("before", "plot", "film", "set")
 SILENCE = 30.0  # seconds without a sign of life after which a visitor may count an engine as dead
 VISITS = 1000  # of which it is known what they look at
@@ -35,27 +34,23 @@ class TrainTab:
     setup_view: gr.Tab
 
 
-def _pane(elem_id: str) -> gr.HTML:
-    return gr.HTML("", apply_default_css=False, elem_id=elem_id, padding=False, js_on_load=CLICKS + FORM)
-
-
 def build(desk: Desk, tabs: gr.Tabs, label: Any) -> TrainTab:
     """Lay the tab out; the caller stands inside its gr.Tab."""
     with gr.Tabs(elem_id="train_views", selected="live") as views:
         with gr.Tab(label("view_setup"), id="setup") as setup_view:
             laid = setup.build(desk, views, label)
         with gr.Tab(label("view_live"), id="live"):
-            toolbar = _pane("train_toolbar")
-            runs = _pane("train_runs")
+            toolbar = pane("train_toolbar", FORM)
+            runs = pane("train_runs", FORM)
             with gr.Row(equal_height=False, elem_id="train_lower"):
                 with gr.Column(scale=5, elem_classes="pan", min_width=320):
-                    lower = _pane("train_loss")
+                    lower = pane("train_loss", FORM + FILM)
                 with gr.Column(scale=2, elem_classes="pan", min_width=260):
-                    log = _pane("train_log")
+                    log = pane("train_log", FORM)
     room = _Room(desk)
     parts = [toolbar, runs, lower, log]
-    for pane in parts[:3]:
-        pane.click(room.asked, None, [tabs, *parts], **orderly("train"))
+    for part in parts[:3]:
+        part.click(room.asked, None, [tabs, *parts], **orderly("train"))
     return TrainTab(parts, room.show, laid, views, setup_view)
 
 
@@ -103,17 +98,17 @@ class _Room:
         if act in ("stop", "pause", "sample", "save"):
             if not self.desk.wish(act):
                 raise StoreError("No run is at work now.")
-            gr.Info(t(f"told_{act}", lang), title="Crucible")
+            tell(t(f"told_{act}", lang))
             return
         experiment = self.desk.now().experiment
         if experiment is None:
             raise StoreError("There is no experiment in hand; look again.")
         if act == "resume":
             self.desk.resume(experiment.path.name, name)
-            gr.Info(t("told_resume_run" if name else "told_resume", lang, name=name), title="Crucible")
+            tell(t("told_resume_run" if name else "told_resume", lang, name=name))
         elif act == "discard":
             done = self.desk.trash.discard(experiment.path.name, name)
-            gr.Info(t("told_thrown" if done else "told_discard", lang, name=name), title="Crucible")
+            tell(t("told_thrown" if done else "told_discard", lang, name=name))
         elif act == "lost":
             experiment.run(name).declare_dead(SILENCE)
 
