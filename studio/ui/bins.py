@@ -69,7 +69,7 @@ def _thumbnails(desk: Desk, lang: str) -> str:
         return ""
     clear = button("empty_thumbs", t("thumbs_empty", lang, size=size(used)), "small")
     said = f'<span class="grow">{word("thumbs", lang)} <span class="faint">{word("thumbs_help", lang)}</span></span>'
-    return f'<div class="ln thumbs">{said}{clear}</div>'
+    return f'<div class="ln thumbsx">{said}{clear}</div>'
 
 
 def _trash(desk: Desk, lang: str) -> str:

@@ -102,6 +102,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "lib_prompt": ("Prompt", "提示词"),
     "lib_rank": ("Rank", "秩"),
     "lib_restore": ("Restore", "还原"),
+    "lib_restored": ("{name} is back.", "{name} 已还原。"),
     "lib_seed": ("Seed", "种子"),
     "lib_show": ("What is shown", "显示内容"),
     "lib_sort": ("Order", "排序"),

@@ -147,11 +147,11 @@ class _Room:
         elif act == "delete":
             self._delete(self._item(key), place, lang)
         elif act == "restore":
-            self._restore(key, lang)
+            place["toast"] = {"text": t("lib_restored", lang, name=self._restored(key))}
         elif act == "empty":
             freed = self.runs.size() + self.trash.empty()
             self.runs.empty()
-            gr.Info(t("lib_trash_gone", lang, size=size(freed)), title="Crucible")
+            place["toast"] = {"text": t("lib_trash_gone", lang, size=size(freed))}
         elif act == "brought":
             place["toast"] = {"text": t("lib_linked" if data.get("shift") else "lib_imported", lang, name=key)}
         elif act == "cancel":
@@ -202,14 +202,13 @@ class _Room:
         place["toast"] = {"text": t("lib_trashed", lang, name=name), "name": name, "undo": undo}
         place["stack"] = {key: weight for key, weight in (place.get("stack") or {}).items() if key != item.key}
 
-    def _restore(self, key: str, lang: str) -> None:
+    def _restored(self, key: str) -> str:
+        """Put something back where it was; returns what it is called."""
         kind, _, name = key.partition("/")
         if kind == "run":
             one = self.runs.restore(name)
-            title = f"{one.experiment} / {one.run}".rstrip(" /")
-        else:
-            title = self.trash.restore(name).title
-        gr.Info(t("lib_imported", lang, name=title), title="Crucible")
+            return f"{one.experiment} / {one.run}".rstrip(" /")
+        return self.trash.restore(name).title
 
     def _thrown(self, lang: str) -> list[stocklist.Thrown]:
         """What waits in either trash, the newest first."""
