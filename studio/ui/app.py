@@ -72,6 +72,7 @@ def application(outputs: Path, worker: Any, token: str = "") -> Any:
         import gradio as gr
     from fastapi import FastAPI
 
+    from studio.ui import faults
     from studio.ui.bring import router as bringing
     from studio.ui.desk import Desk
     from studio.ui.guard import Guard
@@ -81,15 +82,18 @@ def application(outputs: Path, worker: Any, token: str = "") -> Any:
     from studio.ui.theme import SCRIPT, STYLE, theme
 
     outputs.mkdir(parents=True, exist_ok=True)
-    desk = Desk(outputs, worker)
+    desk, kept = Desk(outputs, worker), faults.Faults()
+    page = assemble(desk)
+    faults.guarded(page, kept)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(router(desk.outputs, desk.shelf))
     app.include_router(handout(desk.outputs))
+    app.include_router(faults.router(kept))
     app.include_router(bringing(desk))
     script, styles = SCRIPT.read_text(encoding="utf-8"), sorted(STYLE.parent.glob("*.css"))
     closed = {"docs_url": None, "redoc_url": None, "openapi_url": None}
     gr.mount_gradio_app(
-        app, assemble(desk), path="/", theme=theme(), css_paths=styles, js=script, i18n=I18N, run_history=False,
+        app, page, path="/", theme=theme(), css_paths=styles, js=script, i18n=I18N, run_history=False,
         enable_monitoring=False, footer_links=[], max_file_size=MOST_UPLOAD, show_error=False,
         ssr_mode=False, pwa=False, mcp_server=False, app_kwargs=closed,
     )  # fmt: skip
