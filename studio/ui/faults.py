@@ -14,10 +14,9 @@ import gradio as gr
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import PlainTextResponse
 
-from studio.errors import CrucibleError
-from studio.ui.i18n import t, tr
+from studio.ui.i18n import t
 from studio.ui.markup import esc
-from studio.ui.speak import lang_of
+from studio.ui.speak import lang_of, told
 
 MOST: Final = 50  # faults that are kept
 SILENCE: Final = 60.0  # seconds in which what recurs by itself is not said to one visitor twice
@@ -74,24 +73,20 @@ def guarded(page: gr.Blocks, faults: Faults) -> None:
 
 
 def _heard(handler: Callable[..., Any], faults: Faults, recurs: bool) -> Callable[..., Any]:
+    sentences = told(handler)
+
     @functools.wraps(handler)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
-            return handler(*args, **kwargs)
-        except CrucibleError as error:
-            gr.Warning(esc(tr(str(error), lang_of(_asked(args, kwargs)))), title="Crucible")
-            return gr.skip()
+            return sentences(*args, **kwargs)
         except Exception as error:  # the page must stand
-            number, asked = faults.keep(error), _asked(args, kwargs)
+            number = faults.keep(error)
+            asked = next((one for one in [*args, *kwargs.values()] if isinstance(one, gr.Request)), None)
             if not recurs or faults.is_news(str(getattr(asked, "session_hash", "")), number):
                 gr.Warning(_sentence(error, number, lang_of(asked)), title="Crucible", duration=None)
             return gr.skip()
 
     return wrapped
-
-
-def _asked(args: tuple[Any, ...], kwargs: dict[str, Any]) -> gr.Request | None:
-    return next((one for one in [*args, *kwargs.values()] if isinstance(one, gr.Request)), None)
 
 
 def _sentence(error: Exception, number: int, lang: str) -> str:
