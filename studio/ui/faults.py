@@ -25,26 +25,29 @@ HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosnif
 
 
 class Faults:
-    """What went wrong since the start; the same fault is kept once, however often it comes."""
+    """What went wrong since the start; what goes wrong at one place in one way is kept once, however often it comes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: dict[int, str] = {}
+        self._numbers: dict[tuple[object, ...], int] = {}
         self._told: dict[tuple[str, int], float] = {}
         self._count = 0
 
     def keep(self, error: Exception) -> int:
         """Keep an error's trace, print it where it is new, and return its number."""
-        text = "".join(traceback.format_exception(error))
+        frames = traceback.extract_tb(error.__traceback__)
+        place = (type(error), *((frame.filename, frame.lineno) for frame in frames))
         with self._lock:
-            for number, known in self._known.items():
-                if known == text:
-                    return number
-            self._count += 1
-            self._known[self._count] = text
-            self._known.pop(self._count - MOST, None)
+            number = self._numbers.get(place, 0)
+            if number in self._known:
+                return number
+            self._count = number = self._count + 1
+            self._numbers[place] = number
+            self._known[number] = text = "".join(traceback.format_exception(error))
+            self._known.pop(number - MOST, None)
         print(text, file=sys.stderr, end="", flush=True)
-        return self._count
+        return number
 
     def details(self, number: int) -> str:
         """What somebody needs who shall mend it; KeyError where it is no longer kept."""

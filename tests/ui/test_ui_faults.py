@@ -62,10 +62,19 @@ def test_what_the_user_can_mend_is_no_fault(said: list[str]) -> None:
         kept.details(1)
 
 
-def test_few_are_kept(said: list[str]) -> None:
+def test_few_are_kept_and_each_place_once() -> None:
     kept = Faults()
-    numbers = [kept.keep(ValueError(str(number))) for number in range(faults.MOST + 1)]
-    assert numbers[-1] == faults.MOST + 1 and kept.keep(ValueError("7")) == 8
-    assert "7" in kept.details(8)
+
+    def thrown(source: str) -> int:
+        try:
+            exec(source, {"line": source.count("\n")})
+        except ValueError as error:
+            return kept.keep(error)
+        raise AssertionError
+
+    lines = ["\n" * line + "raise ValueError(line)" for line in range(faults.MOST + 1)]
+    assert [thrown(line) for line in lines] == list(range(1, faults.MOST + 2))
+    assert thrown(lines[7]) == 8 and "ValueError: 7" in kept.details(8)
     with pytest.raises(KeyError):
         kept.details(1)
+    assert thrown(lines[0]) == faults.MOST + 2
