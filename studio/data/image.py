@@ -51,9 +51,7 @@ def opened(source: Path | bytes, name: str = "the picture") -> Iterator[Image.Im
                 raise Image.DecompressionBombError
             yield raw
     except BROKEN as error:
-        raise Unreadable(
-            f"'{name}' cannot be read as a picture ({type(error).__name__}: {_why(error)}); replace or remove it."
-        ) from error
+        raise Unreadable(f"'{name}' cannot be read as a picture ({_why(error)}); replace or remove it.") from error
 
 
 def _why(error: BaseException) -> str:

@@ -66,6 +66,7 @@ class Looks:
             if self._kept and self._kept.parent.is_dir() and self._known != self._remembered():
                 write_text(self._kept, json.dumps([asdict(look) for look in self._known.values()], ensure_ascii=False))
         except Exception as error:  # the page must stand, and say it, even where the engine cannot be loaded
-            self.error = f"{type(error).__name__}: {error}"
+            why = f"{type(error).__name__}: {error}"
+            self.error = f"The engine cannot be loaded ({why}); start once with `--reinstall`."
         finally:
             self.ready.set()

@@ -121,7 +121,7 @@ class _Room:
         if not self.desk.looks.ready.is_set():
             return "", "", f'<p class="mute">{word("methods_loading", lang)}</p>', "", off
         if self.desk.looks.error:
-            return "", "", notice("err", self.desk.looks.error), "", off
+            return "", "", notice("err", tr(self.desk.looks.error, lang)), "", off
         draft = self.desk.drafts.read()
         try:
             about = self.desk.about(draft.base)
