@@ -1,7 +1,9 @@
 """The only file that translates what the page itself raises as an error."""
 
 ZH = {
-    "The engine cannot be loaded ({why}); start once with `--reinstall`.": "无法加载引擎（{why}）；用 `--reinstall` 启动一次。",
+    "The engine cannot be loaded ({why}); start once with `--reinstall`.": (
+        "无法加载引擎（{why}）；用 `--reinstall` 启动一次。"
+    ),
     "This server answers to 127.0.0.1 and localhost only.": "此服务器只应答 127.0.0.1 和 localhost。",
     "Requests from other sites are refused.": "拒绝来自其他网站的请求。",
     "Open the address with the token that the studio printed when it started.": (
