@@ -6,7 +6,7 @@ from typing import Any
 from studio.ui.forecast import Forecast
 from studio.ui.i18n import t, tr
 from studio.ui.looks import Look
-from studio.ui.markup import MISSING, amount, duration, esc, notice, size, swatch, word
+from studio.ui.markup import MISSING, amount, button, duration, esc, notice, size, swatch, word
 
 
 def drawn(
@@ -61,9 +61,10 @@ def _row(look: Look, found: Forecast | None, steps: int, lang: str) -> str:
 
 def imported(found: Any, lang: str) -> str:
     """What another trainer's file gave, and what of it was not taken over, each with the reason."""
-    head = notice("ok", t("imported", lang, program=found.program, n=len(found.settings)))
+    said = notice("ok", t("imported", lang, program=found.program, n=len(found.settings)))
+    head = f'<div class="ln said">{said}{button("close", t("task_close", lang), "small")}</div>'
     if not found.left:
         return head
     rows = "".join(f"<li><code>{esc(key)}</code> {esc(tr(why, lang))}</li>" for key, why in found.left)
     left = word("import_left", lang, n=len(found.left))
-    return f"{head}<details open><summary>{left}</summary><ul>{rows}</ul></details>"
+    return f'{head}<details class="left" open><summary>{left}</summary><ul>{rows}</ul></details>'

@@ -82,6 +82,8 @@ def _picking(desk: Desk, draft: Draft, kind: str) -> Draft:
 
 
 def _of(desk: Desk, draft: Draft, kind: str) -> Offer:
+    if not kind:
+        raise SpecError("No method is picked; pick at least one.")
     found = next((offer for offer in offered(desk, draft) if offer.look.kind == kind), None)
     if found is None:
         raise SpecError(f"{desk.looks.of(kind).title} cannot train this base model; choose another method or base.")

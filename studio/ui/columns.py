@@ -64,7 +64,8 @@ def _column(
         lower += plot.sparkline(curve(run, looks, lang), *scale)
     return (
         f'<section class="run{idle}" data-run="{esc(run.name)}" data-state="{esc(run.view.state)}" '
-        f'style="--m:{esc(colour(run, looks))}"><div class="top"><b>{esc(title(run, looks, lang))}</b>{state}</div>'
+        f'style="--m:{esc(colour(run, looks))}"><div class="top"><b>{esc(title(run, looks, lang))}</b>{state}'
+        f"{_discard(run, lang)}</div>"
         f'{_picture(run, now, looks, lang, look)}<div class="in">{lower}{_trouble(run, now, lang)}</div></section>'
     )
 
@@ -169,17 +170,22 @@ def _trouble(run: Seen, now: Now, lang: str) -> str:
         return ""
     kind, text = why(run)
     drawn = f'<p class="nt {kind}"><span title="{esc(tr(text, lang))}">{esc(tr(text, lang))}</span></p>' if text else ""
-    acts = ""
     if _rests(run, now):
         at = max(run.view.saved, default=0)
-        acts = button("resume", t("resume_at", lang, n=at), "small", run.name)
+        drawn += f'<div class="acts">{button("resume", t("resume_at", lang, n=at), "small", run.name)}</div>'
+    return drawn
+
+
+def _discard(run: Seen, lang: str) -> str:
+    """The sign that ends a run and puts it away, after a question."""
+    if run.is_base:
+        return ""
     ask = word("discard_ask", lang, name=run.name)
-    yes, no = word("discard_yes", lang), word("keep", lang)
-    acts += (
-        f'<button type="button" class="bt small quiet" data-act="discard" data-id="{esc(run.name)}" data-ask="{ask}" '
-        f'data-yes="{yes}" data-no="{no}">{word("discard", lang)}</button>'
+    yes, no, what = word("discard_yes", lang), word("keep", lang), word("discard", lang)
+    return (
+        f'<button type="button" class="bt small quiet away" data-act="discard" data-id="{esc(run.name)}" '
+        f'data-ask="{ask}" data-yes="{yes}" data-no="{no}" aria-label="{what}" title="{what}">✕</button>'
     )
-    return f'{drawn}<div class="acts">{acts}</div>'
 
 
 def lower(now: Now, looks: Looks, lang: str, look: Look = PLAIN) -> str:

@@ -57,9 +57,15 @@ def toolbar(mode: str, changes: int, lang: str) -> str:
         for name in MODES
     )
     find = word("find_parameter", lang)
+    field = (
+        f'<input type="search" id="train_find" class="grow" data-find="1" placeholder="{find}" aria-label="{find}" '
+        'autocomplete="off">'
+    )
+    if mode == "toml":  # the text has the browser's own search
+        field = f'<span class="grow mute">{word("as_a_file_help", lang)}</span>'
+    label = word("mode_label", lang)
     return (
-        f'<div class="ln ftools"><input type="search" id="train_find" class="grow" data-find="1" placeholder="{find}" '
-        f'aria-label="{find}" autocomplete="off"><div class="segs" role="radiogroup">{choice}</div></div>'
+        f'<div class="ln ftools">{field}<div class="segs" role="radiogroup" aria-label="{label}">{choice}</div></div>'
     )
 
 

@@ -50,6 +50,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "mode_all": ("All", "全部"),
     "mode_basic": ("Basic", "基本"),
     "mode_changed": ("Changed", "已更改"),
+    "mode_label": ("How much is shown", "显示多少"),
     "mode_toml": ("TOML", "TOML"),
     "n_changed": ("{n} changed", "已更改 {n} 项"),
     "no_field": ("No parameter is called so.", "没有这样的参数。"),

@@ -8,7 +8,7 @@ if (!window.crucible_calls) {
   addEventListener('pageshow', () => { leaving = false; });
   const words = () => document.querySelector('#say [data-gone]')?.dataset.gone || 'The studio does not answer.';
   const hush = () => {  // Gradio says the same in English
-    for (const toast of document.querySelectorAll('.toast-body.error')) toast.style.display = gone ? 'none' : '';
+    for (const toast of document.querySelectorAll('.toast-body.error')) toast.style.setProperty('display', gone ? 'none' : '', 'important');
   };
   const back = () => { gone = false; document.querySelector('.gone')?.remove(); };
   const miss = () => {

@@ -11,7 +11,7 @@ from studio.ui import before, carry, waiting
 from studio.ui.desk import Desk, Order
 from studio.ui.draft import Draft
 from studio.ui.i18n import t, tr
-from studio.ui.markup import empty, leave, notice, word
+from studio.ui.markup import VOID, empty, leave, notice, word
 from studio.ui.offers import Offer
 from studio.ui.order import order
 from studio.ui.speak import FORM, QUIET, lang_of, orderly, pane, said, tell, told
@@ -35,11 +35,12 @@ def build(desk: Desk, views: gr.Tabs, label: Any) -> SetupTab:
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             head = pane("train_presets", FORM)
+            told_of = pane("train_imported")
             with gr.Column(elem_classes="pan"):
                 tools = pane("train_tools", FORM)
                 form = pane("train_form", FORM)
                 text = gr.Textbox(
-                    label=label("as_a_file"), info=label("as_a_file_help"), lines=18, max_lines=30, visible=False,
+                    label=label("as_a_file"), show_label=False, lines=18, max_lines=30, visible=False,
                     elem_id="train_toml", elem_classes="code", interactive=True,
                 )  # fmt: skip
                 apply = gr.Button(label("toml_apply"), visible=False, elem_id="train_toml_apply")
@@ -60,7 +61,6 @@ def build(desk: Desk, views: gr.Tabs, label: Any) -> SetupTab:
                     label("import_settings"), file_types=[".json", ".toml"], elem_id="train_import",
                     elem_classes="low",
                 )  # fmt: skip
-                told_of = gr.HTML("", apply_default_css=False, padding=False, elem_id="train_imported")
     place: gr.State = gr.State({"kind": "", "find": ""})
     room = _Room(desk)
     shown = [head, tools, form, text, apply, ahead, start, changes, place]
@@ -69,6 +69,7 @@ def build(desk: Desk, views: gr.Tabs, label: Any) -> SetupTab:
     apply.click(room.applied, [place, text], shown, **QUIET)
     keep.click(room.kept, [place, name], shown, **QUIET)
     queue.click(room.queued, None, None, **orderly("queue"))
+    told_of.click(lambda: "", None, told_of, **QUIET)
     taken.upload(room.imported, [place, taken], [told_of, *shown], **QUIET)
     more: dict[str, Any] = {"trigger_mode": "once", **QUIET}
     start.click(room.start, place, views, **more)
@@ -84,9 +85,10 @@ class _Room:
     def show(self, place: dict[str, Any], lang: str) -> tuple[Any, ...]:
         """Everything, from the draft on disk."""
         hidden, off = gr.update(visible=False), gr.update(interactive=False)
-        nothing = ("", "", hidden, hidden, "", off, "", place)
+        nothing = (VOID, "", hidden, hidden, VOID, off, "", place)
         if not self.desk.looks.ready.is_set():
-            return (f'<p class="mute">{word("methods_loading", lang)}</p>', *nothing)
+            waits = f'<div class="pan nil small"><p>{word("methods_loading", lang)}</p></div>'
+            return (waits, VOID, "", hidden, hidden, VOID, off, VOID, place)
         draft = self.desk.drafts.read()
         try:
             found = carry.offered(self.desk, draft)
