@@ -15,6 +15,14 @@ from studio.cli import quiet
 
 quiet()
 
+LONG = ("test_engine_kill", "test_engine_ranks", "test_engine_sharded", "test_engine_parity", "test_page")
+"""Files, by how their names begin, that take long with few tests."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first: at the end one such file would keep all others waiting for it."""
+    items.sort(key=lambda item: not item.path.name.startswith(LONG))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
