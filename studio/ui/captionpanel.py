@@ -77,15 +77,16 @@ def _form(album: Album, place: Place, by: Captioning, spec: DataSpec, lang: str)
     form = place.form
     picked = next((one for one in every if one.name == form.get("captioner")), every[0])
     names = {one.name: _title(one, lang) for one in every}
-    help_ = f"{tr(picked.sentence, lang)} {tr(picked.licence, lang)}."
+    help_ = t("gap", lang).join((tr(picked.sentence, lang), t("ds_licence", lang, licence=tr(picked.licence, lang))))
     who = inputs.choice("captioner", t("ds_captioner", lang), names, picked.name, act="fill", help_=help_)
     return f"{who}{_ready(picked, by, lang)}{_wishes(album, picked, form, spec, lang)}"
 
 
 def _title(offer: Any, lang: str) -> str:
+    title = tr(offer.title, lang)
     if offer.missing:
-        return f"{offer.title} · {t('ds_cannot', lang)}"
-    return offer.title if offer.here else f"{offer.title} · {size(offer.size)}"
+        return f"{title} · {t('ds_cannot', lang)}"
+    return title if offer.here else f"{title} · {size(offer.size)}"
 
 
 def _ready(picked: Any, by: Captioning, lang: str) -> str:

@@ -142,7 +142,10 @@ def which(advice: Sequence[Any], looks: Any, what: str, program: str, about: str
     text = t("advice_first", lang, facts=about, title=tr(first.title, lang))
     more = t("advice_more", lang, others=t("and", lang).join(others)) if others else ""
     take = button("advised", t("advice_take", lang), "small", ",".join(one.kind for one in advice[:SHOWN]))
-    rows = "".join(_word_on(one, looks, lang) for one in advice)
+    same = [text for text in first.reasons if all(text in one.reasons for one in advice)]
+    every = "".join(f'<span class="pro">+ {esc(tr(text, lang))}</span>' for text in same)
+    rows = f'<div><span class="who"><b>{word("all_methods", lang)}</b></span><span>{every}</span></div>' if same else ""
+    rows += "".join(_word_on(one, same, looks, lang) for one in advice)
     said = t("gap", lang).join(esc(part) for part in (text, _because(first, lang), more) if part)
     return (
         f'{head}</div><div class="ln which"><span class="grow"><b>{word("advice", lang)}</b> {said}</span>{take}</div>'
@@ -154,12 +157,13 @@ def _because(one: Any, lang: str) -> str:
     return tr(one.reasons[0], lang) if one.reasons else ""
 
 
-def _word_on(one: Any, looks: Any, lang: str) -> str:
+def _word_on(one: Any, same: Sequence[str], looks: Any, lang: str) -> str:
+    """What speaks for a method and against it, without what is the ``same`` for all."""
     look = looks.of(one.kind)
-    good = "".join(f'<span class="pro">+ {esc(tr(text, lang))}</span>' for text in one.reasons)
+    good = "".join(f'<span class="pro">+ {esc(tr(text, lang))}</span>' for text in one.reasons if text not in same)
     bad = "".join(f'<span class="con">− {esc(tr(text, lang))}</span>' for text in one.against)
     named = f"{swatch(look.colour, ring=look.ring)}<b>{esc(tr(one.title, lang))}</b>"
-    return f'<div><span class="who">{named}</span><span class="grow">{good}{bad}</span></div>'
+    return f'<div><span class="who">{named}</span><span class="grow">{good + bad or MISSING}</span></div>'
 
 
 def _choice(what: str, lang: str) -> str:

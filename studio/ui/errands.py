@@ -56,7 +56,10 @@ def imported(result: Any, lang: str) -> str:
         reasons: dict[str, list[str]] = {}
         for one in result.refused:
             reasons.setdefault(one.reason, []).append(one.name)
-        said += "".join(notice("warn", f"{tr(why, lang)} {tr(listed(names), lang)}") for why, names in reasons.items())
+        said += "".join(
+            notice("warn", t("gap", lang).join((tr(why, lang), tr(listed(names), lang))))
+            for why, names in reasons.items()
+        )
     return said + "".join(f'<p class="mute">{esc(tr(note, lang))}</p>' for note in result.notes[:5])
 
 

@@ -32,7 +32,7 @@ def drawn(album: Album, place: Place, shelf: str, spec: DataSpec, lang: str) -> 
         f"{_title(path, name, verdict, (at, len(found)), lang)}{_picture(album, path, shelf, lang)}"
         f"{_findings(verdict, album, path, lang)}"
     )
-    if path not in album.captions:
+    if path not in album.captions or (verdict and not verdict.width):  # there is nothing that a caption could say
         return body
     return f"{body}{_editor(album, place, path, spec, lang)}{_deeds(album, lang)}{_prompts(album, spec, lang)}"
 
@@ -106,7 +106,8 @@ def _findings(verdict: Any, album: Album, path: Path, lang: str) -> str:
         return f'<div class="told">{notice("err", tr(trouble, lang))}</div>' if trouble else ""
     tones = {"stops": "err", "loses": "warn", "warns": "warn", "fine": ""}
     said = "".join(
-        notice(tones[one.severity], f"{tr(one.reason, lang)} {tr(one.mend, lang)}".strip()) for one in verdict.findings
+        notice(tones[one.severity], t("gap", lang).join(tr(text, lang) for text in (one.reason, one.mend) if text))
+        for one in verdict.findings
     )
     acts = []
     if album.own:

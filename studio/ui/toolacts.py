@@ -15,7 +15,7 @@ from studio.store import safe_name
 from studio.ui import bulk, captionpanel, painter
 from studio.ui.acts import Acts, Said
 from studio.ui.album import Album
-from studio.ui.i18n import t
+from studio.ui.i18n import t, tr
 from studio.ui.places import Place
 
 UPLOADS = "datasets"  # folder under outputs
@@ -67,7 +67,7 @@ class ToolActs(Acts):
         except ValidationError as error:
             raise DataError(sentence(error)) from error
         options = captionpanel.options_of(form, captioner(wish.captioner).Options)
-        place.what = t("act_ds_captioner", lang, name=captioner(wish.captioner).title)
+        place.what = t("act_ds_captioner", lang, name=tr(captioner(wish.captioner).title, lang))
         self.captioning.start(album.root, wish, options)
 
     def on_caption_on(self, album: Album, place: Place, said: Said, lang: str) -> None:

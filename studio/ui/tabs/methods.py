@@ -117,7 +117,7 @@ class _Room:
 
     def show(self, lang: str) -> tuple[Any, ...]:
         """The base's line, the choice of one, cards, rail and button, from the draft."""
-        off = gr.update(interactive=False)
+        off = gr.update(interactive=False, value=t("compare_them", lang))
         if not self.desk.looks.ready.is_set():
             return "", "", f'<p class="mute">{word("methods_loading", lang)}</p>', "", off
         if self.desk.looks.error:

@@ -6,6 +6,8 @@ ZH = {
         "{title} 需要 {n} GB 内存，{where}只有 {m}；选择较小的标注器。"
     ),
     "this computer": "本机",
+    "Embedded": "内置",
+    "Apache-2.0, as the studio": "Apache-2.0，与本程序相同",
     "A short plain sentence for photographs; runs on a processor in a few seconds a picture.": (
         "为照片写一句简短的话；可在处理器上运行，每张几秒。"
     ),
