@@ -8,7 +8,7 @@ from studio.ui import plot
 from studio.ui.desk import Now
 from studio.ui.i18n import t, tr
 from studio.ui.looks import Looks
-from studio.ui.markup import MISSING, badge, button, duration, esc, size, swatch, word
+from studio.ui.markup import MISSING, badge, button, copy, duration, esc, size, swatch, word
 from studio.ui.view import STATE_KIND, colour, image, mark, state_word, title
 from studio.ui.watch import Seen
 
@@ -170,9 +170,12 @@ def _trouble(run: Seen, now: Now, lang: str) -> str:
         return ""
     kind, text = why(run)
     drawn = f'<p class="nt {kind}"><span title="{esc(tr(text, lang))}">{esc(tr(text, lang))}</span></p>' if text else ""
+    acts = ""
     if _rests(run, now):
-        at = max(run.view.saved, default=0)
-        drawn += f'<div class="acts">{button("resume", t("resume_at", lang, n=at), "small", run.name)}</div>'
+        acts = button("resume", t("resume_at", lang, n=max(run.view.saved, default=0)), "small", run.name)
+    if run.view.state == "failed" and run.view.detail:
+        acts += copy(f"{text}\n\n{run.view.detail}", lang, "copy_details")
+    drawn += f'<div class="acts">{acts}</div>' if acts else ""
     return drawn
 
 

@@ -32,11 +32,11 @@ def leave(tab: str, text: str, kind: str = "primary", name: str = "") -> str:
     return f'<button type="button" class="bt {kind}" data-go="{tab}" id="{name or "go_" + tab}">{esc(text)}</button>'
 
 
-def copy(text: str, lang: str) -> str:
+def copy(text: str, lang: str, label: str = "copy") -> str:
     """A button that copies ``text``."""
     done = word("copied", lang)
     told = f'data-copy="{esc(text)}" data-done="{done}"'
-    return f'<button type="button" class="bt small" {told}>{word("copy", lang)}</button>'
+    return f'<button type="button" class="bt small" {told}>{word(label, lang)}</button>'
 
 
 def table(head: str, rows: str, kind: str = "tb") -> str:

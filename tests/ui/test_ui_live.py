@@ -46,12 +46,15 @@ def sampled(step: int, *prompts: str) -> Sampled:
 
 
 def test_a_failed_run_says_why_in_its_own_column_alone_and_can_go_on(desk: Desk, first: ExperimentStore) -> None:
-    run(first, "lora", Started(step=0, total=10), *steps(6), Saved(step=4, path="x"), Failed(step=6, text="No memory."))
+    failed = Failed(step=6, text="No memory.", detail="Traceback: <line 7>")
+    run(first, "lora", Started(step=0, total=10), *steps(6), Saved(step=4, path="x"), failed)
     run(first, "loha", Started(step=0, total=10), *steps(10), Finished(step=10, seconds=10))
     drawn = columns.columns(desk.now(), desk.looks, "en").split("<section")
     lora, loha = (next(part for part in drawn if f'data-run="{name}"' in part) for name in ("lora", "loha"))
     assert "No memory." in lora and "Resume at 4" in lora and "No memory." not in loha and "Resume" not in loha
     assert "No memory." not in view.toolbar(desk.now(), "en")
+    shown, copied = lora.split('data-copy="')[0], lora.split('data-copy="')[1].split('"')[0]
+    assert copied == "No memory.\n\nTraceback: &lt;line 7&gt;" and "Traceback" not in shown and "Copy details" in lora
     assert 'data-ask="Discard the run lora?' in lora and "0.0001" in lora
     assert "<path" in lora.split("Rate")[1].split("0.0001")[0]  # how it went so far, small
 
