@@ -84,6 +84,8 @@ def _picking(desk: Desk, draft: Draft, kind: str) -> Draft:
 def _of(desk: Desk, draft: Draft, kind: str) -> Offer:
     if not kind:
         raise SpecError("No method is picked; pick at least one.")
+    desk.looks.begin()
+    desk.looks.ready.wait()  # whoever was quicker than the methods came in waits for them
     found = next((offer for offer in offered(desk, draft) if offer.look.kind == kind), None)
     if found is None:
         raise SpecError(f"{desk.looks.of(kind).title} cannot train this base model; choose another method or base.")
