@@ -18,7 +18,7 @@ def drawn(
     card = any(found.device != "cpu" for found in told)
     memory = f'<th class="num">{word("memory_train", lang)}</th>' if card else ""
     head = (
-        f'<tr><th></th><th class="num">{word("time_about", lang)}</th>{memory}'
+        f'<tr><td></td><th class="num">{word("time_about", lang)}</th>{memory}'
         f'<th class="num">{word("learns", lang)}</th></tr>'
     )
     reasons = dict.fromkeys(reason for found in told for reason in found.reasons)

@@ -90,8 +90,7 @@ def _picture(run: Seen, now: Now, looks: Looks, lang: str, look: Look) -> str:
         )
     what = word("film_open", lang, name=title(run, looks, lang))
     return (
-        f'<button type="button" class="pic" data-act="film" data-id="{esc(run.name)}" title="{what}" '
-        f'aria-label="{what}">'
+        f'<button type="button" class="pic" data-act="film" data-id="{esc(run.name)}" title="{what}">'
         f'{drawn}<span class="tag">{esc(tag)}</span></button>'
     )
 

@@ -26,7 +26,8 @@ def strip(looks: Sequence[Look], chosen: str, changed: Mapping[str, int], lang: 
             f"<span>{esc(tr(look.title, lang))}</span>{mark}</button>"
         )
     more = f'<button type="button" class="mt add" data-go="methods">{word("add_method", lang)}</button>'
-    return f'<div class="mstrip" role="tablist" aria-label="{word("methods", lang)}">{"".join(tabs)}{more}</div>'
+    listed = f'<div class="tabs" role="tablist" aria-label="{word("methods", lang)}">{"".join(tabs)}</div>'
+    return f'<div class="mstrip">{listed}{more}</div>'
 
 
 def tiles(found: Sequence[tuple[str, str, str, float, bool]], chosen: str, memory: float, lang: str) -> str:
@@ -79,7 +80,7 @@ def drawn(of: Sheet, shown: Sequence[Field], lang: str) -> str:
         inside = "".join(_field(field, of, field.key in touched, lang) for field in shown if field.group == group)
         if inside:
             parts.append(
-                f'<section><h3>{word(f"group_{group}", lang)}</h3><div class="fields">{inside}</div></section>'
+                f'<section><h2>{word(f"group_{group}", lang)}</h2><div class="fields">{inside}</div></section>'
             )
     return f'<div class="form3" data-kind="{esc(of.kind)}">{"".join(parts)}</div>'
 

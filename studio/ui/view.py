@@ -57,7 +57,7 @@ def bar(now: Now, looks: Looks, lang: str) -> str:
     """The top bar: mark, the run in hand, language, theme."""
     other = "zh" if lang == "en" else "en"
     return (
-        f'<div class="bar"><span class="mark">{LOGO}<span class="hide-m">Crucible</span></span>'
+        f'<div class="bar"><h1 class="mark" aria-label="Crucible">{LOGO}<span class="hide-m">Crucible</span></h1>'
         f'<span class="end">{_in_hand(now, looks, lang)}'
         f'<button type="button" class="bt small" data-lang="{other}" id="bar_language">'
         f"{word('other_language', lang)}</button>"
@@ -76,7 +76,7 @@ def _in_hand(now: Now, looks: Looks, lang: str) -> str:
     steps = f"{run.view.step} / {run.total}" if run.total else state_word(run, now.comes_to(run), lang)
     return (
         f'<button type="button" class="hand" data-go="train" id="bar_run" style="--m:{esc(colour(run, looks))}" '
-        f'aria-label="{word("run_in_hand", lang)}"><span class="mute hide-s">{esc(name)}</span>'
+        f'title="{word("run_in_hand", lang)}"><span class="mute hide-s">{esc(name)}</span>'
         f"{mark(run, looks)}<b>{esc(title(run, looks, lang))}</b><span>{esc(steps)}</span>"
         f'<span class="track hide-m" style="width:88px"><i style="width:{100 * done:.1f}%"></i></span>'
         f'<span class="hide-s">{esc(t("left", lang, time=left) if left else "")}</span></button>'
@@ -133,7 +133,9 @@ def _lost(now: Now, lang: str) -> str:
 def spoken(now: Now, looks: Looks, lang: str) -> str:
     """The states of all runs in words, for those who hear the page; it changes when a state does."""
     told = [
-        f"{title(run, looks, lang)}: {state_word(run, now.comes_to(run), lang)}" for run in now.runs if not run.is_base
+        f"{title(run, looks, lang)}{t('colon', lang)}{state_word(run, now.comes_to(run), lang)}"
+        for run in now.runs
+        if not run.is_base
     ]
     gone = word("server_gone", lang)
     return f'<p role="status" aria-live="polite" data-gone="{gone}">{esc("; ".join(told))}</p>'
@@ -197,7 +199,7 @@ def log(now: Now, looks: Looks, lang: str) -> str:
         text, kind = sentence(event, lang)
         lines.append(
             f'<div class="{kind}"><time>{clock(moment)}</time>{mark(run, looks)} '
-            f"{esc(title(run, looks, lang))}: {esc(text)}</div>"
+            f"{esc(title(run, looks, lang))}{word('colon', lang)}{esc(text)}</div>"
         )
     head = f'<h2 class="h">{word("log", lang)}</h2>'
     return f'{head}<div class="log" tabindex="0" role="log" aria-live="off">{"".join(lines)}</div>'

@@ -12,6 +12,19 @@ from studio.store import ExperimentStore, RunStore
 from tests.ui.browser import DRAWN, Server, Visitor, tab
 
 SPEC = 'name = "{0}"\n[method]\nkind = "{0}"\n[schedule]\nsteps = 40\n'
+MIXED = """() => {  // a network that brings every second call late
+  const real = window.fetch.bind(window);
+  let late = false;
+  window.sent = [];
+  window.fetch = async (where, how) => {
+    const said = String(where).includes('/queue/join') && JSON.parse(how.body).event_data?.id;
+    if (said && (late = !late)) await new Promise((go) => setTimeout(go, 300));
+    if (said) window.sent.push(said);
+    return real(where, how);
+  };
+}"""
+FOUR = """() => [...document.querySelectorAll('#methods_cards .card')].slice(0, 4)
+  .map((card) => { card.click(); return card.dataset.id; })"""
 KINDS = ("textual-inversion", "hypernetwork", "lora", "loha", "dreambooth")
 
 
@@ -109,6 +122,12 @@ def test_a_phone_watches_a_run(visitor: Visitor) -> None:
     page.wait_for_selector("#train_runs .run[data-run=lora]")
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     assert page.locator("#train_runs .run").first.bounding_box()["width"] > 250
+    page.wait_for_selector("#say [data-gone]", state="attached")
+    page.context.set_offline(True)
+    page.wait_for_selector(".gone >> text=does not answer")
+    page.context.set_offline(False)
+    page.wait_for_selector(".gone", state="detached")
+    visitor.errors[:] = [said for said in visitor.errors if "ERR_INTERNET_DISCONNECTED" not in said]
 
 
 def test_methods_are_advised_on_looked_at_and_picked_by_keyboard(visitor: Visitor, server: Server) -> None:
@@ -132,6 +151,10 @@ def test_methods_are_advised_on_looked_at_and_picked_by_keyboard(visitor: Visito
     assert re.search("style", page.locator("#methods_which").inner_text()) and before
     page.locator("#methods_repeats label").nth(1).click()
     page.wait_for_selector("#methods_rail >> text=× 2")
+    page.add_init_script(script=f"({MIXED})()")
     page.reload()
     page.wait_for_selector("#methods_rail >> text=× 2")
     assert page.locator("#methods_cards .card[data-kind=hypernetwork][aria-checked=false]").count() == 1
+    clicked = page.evaluate(FOUR)
+    page.wait_for_function("() => window.sent.length === 4")
+    assert page.evaluate("() => window.sent") == clicked

@@ -17,6 +17,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "card_preset": ("{preset}, {n} [step|steps]", "{preset}，{n} 步"),
     "compare_them_in": ("Compare them, about {time}", "开始对比，约 {time}"),
     "copy_details": ("Copy details", "复制详情"),
+    "colon": (": ", "："),
     "delete": ("Delete…", "删除…"),
     "delete_ask": (
         "Move {name} with its {n} [run|runs] to the trash? It can be brought back until the trash is emptied.",

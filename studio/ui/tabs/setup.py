@@ -9,7 +9,7 @@ import gradio as gr
 from studio.errors import CrucibleError, ModelError, SpecError
 from studio.ui import before, carry, waiting
 from studio.ui.desk import Desk, Order
-from studio.ui.draft import Draft
+from studio.ui.draft import SHARED, Draft
 from studio.ui.i18n import t, tr
 from studio.ui.markup import VOID, empty, leave, notice, word
 from studio.ui.offers import Offer
@@ -130,12 +130,20 @@ class _Room:
     def before(self, sheets: Any, lang: str) -> str:
         """What the runs will need, and what stops them."""
         specs = [of.spec for of in sheets.values()]
-        problems = [_where(of, key, error, lang) for of in sheets.values() for key, error in of.errors.items()]
+        problems = [self._where(of, key, error, lang) for of in sheets.values() for key, error in of.errors.items()]
         problems += [problem for of in sheets.values() for problem in self._problems(of)]
         foretold = self.desk.forecasts.of(specs)
         known = {spec.method.kind: (foretold[spec.method.kind], spec.schedule.steps) for spec in specs}
         looks = {kind: self.desk.looks.of(kind) for kind in sheets}
         return before.drawn(known, looks, list(dict.fromkeys(problems)), lang)
+
+    def _where(self, of: Any, key: str, error: str, lang: str) -> str:
+        """What is wrong, behind the names of its method and its field."""
+        from studio.ui.i18n import labels
+
+        method = [] if key.startswith(SHARED) else [tr(self.desk.looks.of(of.kind).title, lang)]
+        field = [labels.of(key, "", lang)[0]] if key else []
+        return t("colon", lang).join([*method, *field, tr(error, lang)])
 
     def foretold(self, lang: str) -> Any:
         """The same for the tick, while something is still worked out; None where nothing can be said."""
@@ -255,10 +263,3 @@ class _Room:
         """What the draft asks for."""
         kinds = tuple(offer.look.kind for offer in carry.offered(self.desk, draft))
         return order(draft, kinds)
-
-
-def _where(of: Any, key: str, error: str, lang: str) -> str:
-    """What is wrong, behind the name of its field."""
-    from studio.ui.i18n import labels
-
-    return f"{labels.of(key, '', lang)[0]}: {tr(error, lang)}" if key else tr(error, lang)
