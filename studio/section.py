@@ -8,6 +8,9 @@ from pydantic.fields import FieldInfo
 
 from studio.errors import SpecError
 
+SHARED = ("seed", "base.", "data.", "sample.")
+"""How the dotted keys begin of what a comparison holds equal for all its runs."""
+
 
 class Section(BaseModel):
     """Frozen base of everything a user may set; a field's docstring is its help text everywhere."""

@@ -31,8 +31,8 @@ def test_every_method_has_a_preset_and_every_starter_preset_could_start(base: Pa
 
 
 def test_all_starter_presets_can_stand_in_one_comparison() -> None:
-    from studio.compare.layout import SHARED
     from studio.compare.members import differences
+    from studio.section import SHARED
 
     apart = differences([load_spec(name) for name in STARTERS])
     assert {key: values for key, values in apart.items() if key.startswith(SHARED)} == {}

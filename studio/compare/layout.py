@@ -11,11 +11,11 @@ from studio.compare.members import apart_from_seed, differences, groups, open_ex
 from studio.disk import guarded
 from studio.errors import SpecError
 from studio.formats.shelf import Shelf
+from studio.section import SHARED
 from studio.spec import Experiment, Guest, RunSpec, Terms
 from studio.store import ExperimentStore, RunStore
 
 ADVICE = Terms()
-SHARED = ("seed", "base.", "data.", "sample.")
 
 
 def create(

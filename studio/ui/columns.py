@@ -81,7 +81,7 @@ def _picture(run: Seen, now: Now, looks: Looks, lang: str, look: Look) -> str:
     step = (0 if look.before and start else shown.newest) or 0
     tag = t("step_base" if run.is_base else "step_n", lang, n=step)
     if newest is not run:
-        tag = t("not_started", lang)
+        tag = t("base", lang)
     drawn = image(shown, chosen(shown.view.samples[step], look.prompt))
     if not look.before and start is not None and step:
         first = image(start, chosen(start.view.samples[min(start.view.samples)], look.prompt))

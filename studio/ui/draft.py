@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from studio import starter
-from studio.section import merge, nest
+from studio.section import SHARED, merge, nest
 from studio.store import write_text
 
 KEPT_IN = ".draft.json"  # in outputs; hidden, so no experiment can have the name
-SHARED = ("seed", "base.", "data.", "sample.")
-"""What a comparison holds equal for all its runs: set once, for every method that is picked."""
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from studio.errors import SpecError
-from studio.section import Section, leaves, merge, nest
+from studio.section import SHARED, Section, leaves, merge, nest
 from studio.spec import RunSpec, make_spec, parse_value
-from studio.ui.draft import SHARED
 
 Kind = Literal["switch", "choice", "integer", "number", "text", "lines"]
 ELSEWHERE = frozenset(

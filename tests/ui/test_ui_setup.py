@@ -176,13 +176,6 @@ def test_what_a_visitor_wrote_is_harmless_in_the_form() -> None:
     assert not re.search(r"<script", page)
 
 
-def test_what_runs_share_has_one_name_in_draft_and_comparison() -> None:
-    from studio.compare.layout import SHARED
-    from studio.ui import draft
-
-    assert draft.SHARED == SHARED
-
-
 def test_the_queue_outlives_its_program(tmp_path: Path) -> None:
     queue = Queue(tmp_path)
     for name in ("one", "two", "one", "three"):

@@ -139,7 +139,6 @@ WORDS = {
     "no_run_help": "Pick methods and compare them: the runs appear here.",
     "no_sample": "no sample yet",
     "not_installed": "not installed",
-    "not_started": "not started",
     "offer_family": "{title} does not train {family} models.",
     "offer_preset": "{title} has no preset for this base; the command line trains it with a spec file.",
     "offer_short": "Tight memory for {methods}: the smallest preset needs more than this machine has.",

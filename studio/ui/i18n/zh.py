@@ -137,7 +137,6 @@ WORDS = {
     "no_run_help": "选择方法并开始对比，训练会显示在这里。",
     "no_sample": "还没有采样",
     "not_installed": "未安装",
-    "not_started": "尚未开始",
     "offer_family": "{title} 不能训练 {family} 模型。",
     "offer_preset": "{title} 没有适用于此基础模型的预设；可在命令行用配置文件训练。",
     "offer_short": "{methods} 内存紧张：最小的预设也超出本机内存。",

@@ -7,9 +7,10 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import CrucibleError, ModelError, SpecError
+from studio.section import SHARED
 from studio.ui import before, carry, waiting
 from studio.ui.desk import Desk, Order
-from studio.ui.draft import SHARED, Draft
+from studio.ui.draft import Draft
 from studio.ui.i18n import t, tr
 from studio.ui.markup import VOID, empty, leave, notice, word
 from studio.ui.offers import Offer
