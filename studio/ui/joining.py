@@ -3,9 +3,8 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from studio.section import leaves
+from studio.section import SHARED, leaves
 from studio.store import ExperimentStore, write_text
-from studio.section import SHARED
 from studio.ui.draft import Drafts
 from studio.ui.i18n import t
 from studio.ui.markup import VOID, button, word
