@@ -213,8 +213,9 @@ def lower(now: Now, looks: Looks, lang: str, look: Look = PLAIN) -> str:
 
 
 def _film(now: Now, looks: Looks, lang: str, look: Look, switch: str) -> str:
-    runs = [run for run in now.runs if not run.is_base and run.view.samples]
-    run = next((run for run in runs if run.name == look.film), runs[0] if runs else None)
+    runs = [run for run in now.runs if run.view.samples]
+    first = next((run for run in runs if not run.is_base), None)
+    run = next((run for run in runs if run.name == look.film), first)
     head = f'<h2 class="h grow">{word("film", lang)}</h2>'
     if run is None:
         return f'<div class="ln">{head}{switch}</div><p class="mute">{word("film_none", lang)}</p>'

@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-
 from studio.data import edits
 from studio.data.parcel import Sent
 from studio.errors import CrucibleError, DataError
@@ -17,6 +15,7 @@ from studio.ui.acts import Acts, Said
 from studio.ui.album import Album
 from studio.ui.i18n import t, tr
 from studio.ui.places import Place
+from studio.ui.speak import tell
 
 UPLOADS = "datasets"  # folder under outputs
 
@@ -182,7 +181,7 @@ class ToolActs(Acts):
         if path in album.captions:
             painter.keep(path, said.get("mask"))
             self.masked(album)
-            gr.Info(t("ds_mask_kept", lang), title="Crucible")
+            tell(t("ds_mask_kept", lang))
         place.close()
 
     def on_mask_off(self, album: Album, place: Place, said: Said, lang: str) -> None:

@@ -147,7 +147,7 @@ def controls(now: Now) -> list[tuple[str, str]]:
     if active is not None and active.is_base:
         return []
     if active is not None and active.view.state == "paused":
-        return [("resume", "primary"), ("sample", ""), ("save", ""), ("stop", "")]
+        return [("stop", ""), ("resume", "primary"), ("sample", ""), ("save", "")]  # where Pause was, for another Enter
     if active is not None:
         return [("stop", "primary"), ("pause", ""), ("sample", ""), ("save", "")]
     if now.comes:

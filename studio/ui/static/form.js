@@ -20,3 +20,7 @@ new MutationObserver(() => {  // what a visitor touched no longer follows its at
     if (text !== document.activeElement) text.value = text.textContent;
   }
 }).observe(element, { subtree: true, childList: true, attributes: true, characterData: true });
+element.addEventListener('click', (event) => {  // what was reset keeps the focus that its sign had
+  const field = event.target.closest('[data-act=reset]')?.closest('.fd')?.querySelector('[data-set]:not([type=range])');
+  field?.focus({ preventScroll: true });
+});

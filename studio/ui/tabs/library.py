@@ -16,7 +16,7 @@ from studio.ui import bring, further, stocklist, trial
 from studio.ui.desk import MODELS, Desk
 from studio.ui.i18n import t
 from studio.ui.markup import VOID, disk_use, empty, size
-from studio.ui.speak import lang_of, orderly, said, told
+from studio.ui.speak import lang_of, orderly, said, tell, told
 from studio.ui.stock import Item, Stock
 from studio.ui.tabs.compare import board
 from studio.ui.tasks import Tasks
@@ -189,7 +189,7 @@ class _Room:
     def _continue(self, item: Item, place: dict[str, Any], lang: str) -> None:
         file = further.go_on(self.desk, item)
         text = t("lib_continued", lang, name=file.stem)
-        gr.Info(text, title="Crucible")  # seen on the tab that it leads to
+        tell(text)  # seen on the tab that it leads to
         place["toast"] = {"text": text, "name": file.stem, "go": f"{time.time_ns():x}"}
 
     def _delete(self, item: Item, place: dict[str, Any], lang: str) -> None:
