@@ -58,7 +58,8 @@ def html(store: ExperimentStore, figures: Table | None = None) -> str:
     ]
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<link rel="icon" href="data:image/gif;base64,R0lGODlhAQABAAAAACw=">\n'
         f'<title translate="no">{escape(experiment.name)}</title>'
         f"\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
         + "\n".join(part for part in body if part)
@@ -70,18 +71,15 @@ def _section(title: str, content: str) -> str:
     return f"<section>\n<h2>{escape(title)}</h2>\n{content}\n</section>" if content else ""
 
 
-def _head(experiment: Experiment, found: Sequence[Group]) -> str:
+def terms(experiment: Experiment, found: Sequence[Group]) -> tuple[dict[str, str], str]:
+    """What all runs have alike or not - budget, steps, seeds - and whether they saw the same draws, as a sentence."""
     specs = [group.first.spec for group in found]
     seeds = sorted({member.spec.seed for group in found for member in group.members}) or [experiment.seed]
-    data = experiment.data
     steps = sorted({spec.schedule.steps for spec in specs})
-    terms = experiment.terms
-    equal = {"steps": "equal steps", "minutes": f"equal minutes, {terms.minutes:g} each"}
+    budget = experiment.terms
+    equal = {"steps": "equal steps", "minutes": f"equal minutes, {budget.minutes:g} each"}
     facts = {
-        "Dataset": Path(data.folder).name,
-        "Called": data.subject,
-        "Base model": Path(experiment.base.model).name,
-        "Budget": equal.get(terms.budget, "as each preset advises"),
+        "Budget": equal.get(budget.budget, "as each preset advises"),
         "Steps": f"{steps[0]} each" if len(steps) == 1 else ", ".join(map(str, steps)),
         "Training seeds": ", ".join(map(str, seeds)),
         "Sample seeds": ", ".join(map(str, experiment.sample.seeds)),
@@ -90,9 +88,19 @@ def _head(experiment: Experiment, found: Sequence[Group]) -> str:
         promise = "At every step all runs of one seed saw the same pictures with the same noise and timesteps."
     else:
         promise = "The runs share seeds, but not the batch size: steps of different runs saw different pictures."
+    return facts, promise
+
+
+def _head(experiment: Experiment, found: Sequence[Group]) -> str:
+    data, (agreed, promise) = experiment.data, terms(experiment, found)
+    own_words = {
+        "Dataset": Path(data.folder).name,
+        "Called": data.subject,
+        "Base model": Path(experiment.base.model).name,
+    }
     titles = ", ".join(f"<span>{escape(group.title)}</span>" for group in found)
     rows = f"<dt>Methods</dt><dd>{titles}</dd>"
-    for key, value in facts.items():
+    for key, value in {**own_words, **agreed}.items():
         own = ' translate="no"' if key in OWN else ""
         rows += f"<dt>{escape(key)}</dt><dd{own}>{escape(value)}</dd>"
     name = f'<h1 translate="no">{escape(experiment.name)}</h1>'

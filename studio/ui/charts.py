@@ -61,7 +61,7 @@ def settings(store: Any, lang: str) -> str:
         for key, values in apart.items()
     )
     head = f'<p class="mute">{word("settings_small", lang, n=len(apart))}</p>'
-    table = f'<table class="tb cmp apart"><thead><tr><th></th>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+    table = f'<table class="tb cmp apart"><thead><tr><td></td>{heads}</tr></thead><tbody>{rows}</tbody></table>'
     return f'{head}<div class="scroll tall" tabindex="0">{table}</div>'
 
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from studio.ui import sheets
 from studio.ui.handout import paper_url
-from studio.ui.i18n import t
+from studio.ui.i18n import t, tr
 from studio.ui.markup import button, esc, leave, word
 from studio.ui.tasks import Task
 
@@ -47,6 +47,17 @@ def links(store: Any, table: Any, progress: Progress, lang: str) -> str:
         )
     said = _progress(progress, folder.name, lang)
     return f'<div class="ln cmp-links">{said}<span class="grow"></span>{saved}{deeds}{report}</div>'
+
+
+def terms(store: Any, lang: str) -> str:
+    """What the runs have alike, in one line; whether they saw the same draws is told where it is pointed at."""
+    from studio.compare import report
+    from studio.compare.members import groups, open_experiment
+
+    facts, promise = report.terms(open_experiment(store), groups(store))
+    said = " · ".join(f"{esc(tr(key, lang))} {esc(tr(value, lang))}" for key, value in facts.items())
+    tip = esc(tr(promise, lang))
+    return f'<p class="faint terms"><span tabindex="0" data-tip="{tip}" aria-description="{tip}">{said}</span></p>'
 
 
 def _progress(of: Progress, name: str, lang: str) -> str:

@@ -74,7 +74,9 @@ def rows(items: Sequence[Item], place: Mapping[str, Any], looks: Looks, lang: st
     if not found:
         return f'<p class="mute pad">{word("lib_no_match", lang)}</p>'
     heads = (("", ""), ("name", ""), ("library_use", ""), ("lib_by_likeness", "num hide-m"), ("", ""))
-    head = "".join(f'<th scope="col" class="{cls}">{word(key, lang) if key else ""}</th>' for key, cls in heads)
+    head = "".join(
+        f'<th scope="col" class="{cls}">{word(key, lang)}</th>' if key else "<td></td>" for key, cls in heads
+    )
     stacked = place.get("stack") or {}
     return table_html(head, "".join(_row(item, stacked, place, looks, lang) for item in found), "tb lib")
 

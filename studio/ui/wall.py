@@ -98,7 +98,7 @@ def grid(of: Wall, place: Mapping[str, Any], lang: str) -> str:
         state = f'<small class="faint">{esc(tr(strip.state, lang))}</small>' if strip.state else ""
         name = f"{swatch(strip.colour, ring=strip.ring)} {esc(tr(strip.title, lang))}{state}"
         rows += f'<tr><th scope="row">{name}</th>{cells}</tr>'
-    return _framed('<th class="corner"></th>' + head, rows, len(shown.columns), lang)
+    return _framed('<td class="corner"></td>' + head, rows, len(shown.columns), lang)
 
 
 def film(of: Wall, place: Mapping[str, Any], lang: str) -> str:
@@ -120,7 +120,7 @@ def film(of: Wall, place: Mapping[str, Any], lang: str) -> str:
         )
         said = f"{esc(what.prompt)} <small class='faint'>{word('seed_n', lang, n=what.seed)}</small>"
         rows += f'<tr><th scope="row" class="say" title="{esc(what.prompt)}">{said}</th>{cells}</tr>'
-    body = _framed('<th class="corner"></th>' + head, rows, len(chosen.steps), lang)
+    body = _framed('<td class="corner"></td>' + head, rows, len(chosen.steps), lang)
     label = word("cmp_film_of", lang)
     return f'<div class="segs runs-of" role="radiogroup" aria-label="{label}">{picks}</div>{body}'
 
@@ -156,7 +156,7 @@ def _cell(of: Wall, name: str | None, place: Mapping[str, Any], at: tuple[int, i
         f'data-id="{esc(shot.name)}" tabindex="{0 if "A" in sign else -1}" data-say="{esc(_said(of, shot, lang))}'
         f'"{plain} '
         f'aria-label="{esc(_said(of, shot, lang))}"><img src="{esc(address(shot))}" alt="" '
-        f'loading="lazy">{mark}</button></td>'
+        f'decoding="async">{mark}</button></td>'
     )
 
 

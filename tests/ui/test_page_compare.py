@@ -136,11 +136,25 @@ def test_the_next_runs_join_this_experiment(visitor: Visitor, store: ExperimentS
     assert len(open_experiment(store).runs) == 3
 
 
-def test_a_file_is_thrown_away_and_brought_back(visitor: Visitor, store: ExperimentStore) -> None:
+def test_a_file_is_taken_in_by_its_path_another_thrown_away_brought_back_and_trained_on(
+    visitor: Visitor, store: ExperimentStore, tmp_path: Path
+) -> None:
     page = visitor.open("library")
+    page.click("#library_import")
+    page.set_input_files("#library_intake input[type=file]", lora(tmp_path / "sent.safetensors"))
+    page.wait_for_selector("#library_toast >> text=sent.safetensors is in the library")
+    page.fill("#library_path", str(lora(tmp_path / "linked.safetensors")))
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#library_table tr[data-run=linked]")
+    page.fill("#library_path", str(tmp_path / "gone.safetensors"))
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".bringx[role=alert] >> text=There is no file")
+    page.click(".bringx button")
     more = "#library_table tr[data-run=lora] + tr.more"
     page.click("#library_table tr[data-run=lora] [data-act=open]")
     page.click(f"{more} [data-act=delete]")
     page.click("#library_toast [data-act=restore]")
-    page.wait_for_selector(f"{more} [data-act=continue]")  # the row is there, and open as it was
+    page.wait_for_selector("#library_toast >> text=is back")
     assert (store.path / "lora" / "exports").is_dir()
+    page.click(f"{more} [data-act=continue]")  # the row is there, and open as it was
+    page.wait_for_function("() => location.hash === '#train'")

@@ -39,7 +39,7 @@ const put = () => {
   const image = at.querySelector('img');
   image.src = plain && seen.dataset.plain ? seen.dataset.plain : seen.querySelector('img').src;
   const words = element.querySelector('.cwall').dataset;
-  image.alt = at.querySelector('b').textContent = plain ? `${words.base}: ${seen.dataset.say.split(' · ').slice(-2).join(' · ')}` : seen.dataset.say;
+  image.alt = at.ariaLabel = at.querySelector('b').textContent = plain ? `${words.base}: ${seen.dataset.say.split(' · ').slice(-2).join(' · ')}` : seen.dataset.say;
   at.querySelector('[data-do=plain]').setAttribute('aria-pressed', String(plain));
   at.querySelector('[data-do=plain]').hidden = !seen.dataset.plain;
 };

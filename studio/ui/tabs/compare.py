@@ -15,7 +15,7 @@ from studio.ui import ballot, charts, figures, papers, sheets
 from studio.ui.desk import TWICE, Desk
 from studio.ui.i18n import t, tr
 from studio.ui.markup import VOID, empty, leave, notice, word
-from studio.ui.speak import QUIET, lang_of, orderly, said, told
+from studio.ui.speak import QUIET, lang_of, orderly, said, tell, told
 from studio.ui.tasks import Tasks
 from studio.ui.theme import STATIC
 from studio.ui.wall import Wall, film, flip, grid, wall
@@ -131,7 +131,8 @@ class _Room:
     def _weighing(self, store: ExperimentStore, table: Any, place: dict[str, Any], lang: str) -> str:
         from studio.compare import weights
 
-        return figures.weighing(table, weights.read(store), bool(place.get("weigh")), lang) if _known(table) else ""
+        scales = figures.weighing(table, weights.read(store), bool(place.get("weigh")), lang) if _known(table) else ""
+        return papers.terms(store, lang) + scales
 
     def _which(self, store: ExperimentStore, table: Any, lang: str) -> str:
         from studio.compare import weights
@@ -270,7 +271,7 @@ class _Room:
             added += layout.add(store, [group.first.spec], len(group.members) + 1)
         self.desk.resume(store.path.name)
         self._repeated[store.path.name] = time.monotonic()
-        gr.Info(t("cmp_repeated", lang, n=len(added)), title="Crucible")
+        tell(t("cmp_repeated", lang, n=len(added)))
 
 
 def _known(table: Any) -> bool:
