@@ -35,7 +35,11 @@ def strip(album: Album, place: Place, lang: str) -> str:
     if len(found.tags) > FEW:
         text = t("ds_fewer", lang) if place.all_tags else t("ds_more", lang, n=len(found.tags) - FEW)
         more = button("all_tags", text, "link")
-    tags = f'<div class="ln tagstrip" tabindex="0"><b>{word("ds_tags", lang)}</b>{chips}{more}</div>' if chips else ""
+    tags = (
+        f'<div class="ln tagstrip" role="group" data-rove=".fchip"><b>{word("ds_tags", lang)}</b>{chips}{more}</div>'
+        if chips
+        else ""
+    )
     return f'<div class="ln tools">{_tools(album, lang)}</div>{tags}'
 
 

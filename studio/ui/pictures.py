@@ -100,7 +100,8 @@ def _filters(album: Album, place: Place, lang: str) -> str:
         f'<input type="search" data-find="find" name="find" id="dataset_find" value="{esc(place.words)}" '
         f'placeholder="{word("ds_find", lang)}" aria-label="{word("ds_find", lang)}">'
     )
-    return f'<div class="ln chips" role="group">{"".join(chips)}<span class="ln finds">{find}{sort}</span></div>'
+    every = f'{"".join(chips)}<span class="ln finds">{find}{sort}</span>'
+    return f'<div class="ln chips" role="group" data-rove=".fchip">{every}</div>'
 
 
 def counts_of(album: Album) -> list[tuple[str, int]]:
@@ -142,7 +143,8 @@ def thumbs(album: Album, place: Place, shelf: str, lang: str) -> str:
     picked = place.picked(album)
     first = place.page * PAGE
     tiles = "".join(_tile(album, path, (shelf, picked, place.selected), lang) for path in found[first : first + PAGE])
-    return f'<div class="thumbs" id="dataset_tiles">{tiles}</div>{_foot(album, place, len(found), lang)}'
+    grid = f'<div class="thumbs" id="dataset_tiles" role="group" data-rove=".thumb">{tiles}</div>'
+    return grid + _foot(album, place, len(found), lang)
 
 
 def _tile(album: Album, path: Path, by: tuple[str, Path | None, tuple[str, ...]], lang: str) -> str:
@@ -151,14 +153,15 @@ def _tile(album: Album, path: Path, by: tuple[str, Path | None, tuple[str, ...]]
     verdict = album.verdict(path)
     caption = album.captions.get(path)
     many = " many" if name in selected else ""
+    here = ' aria-pressed="true" data-rover="1"' if path == picked else ' aria-pressed="false"'
     out = " out" if verdict and verdict.part == "left_out" else ""
     dead = path in album.found.left or (verdict and not verdict.width)
     url = picture_url(shelf, album.root, path, 160)
     drawn = '<span class="hole">✕</span>' if dead else f'<img loading="lazy" src="{esc(url)}" alt="">'
     title = f"{readable(name)}\n{caption or ''}".strip()
     return (
-        f'<button type="button" class="thumb{many}{out}" data-act="pick" data-id="{esc(name)}" '
-        f'aria-pressed="{"true" if path == picked else "false"}" title="{esc(title)}">{drawn}'
+        f'<button type="button" class="thumb{many}{out}" data-act="pick" data-id="{esc(name)}"{here} '
+        f'title="{esc(title)}">{drawn}'
         f'{_mark(album, path, verdict, lang)}<span class="name"><span>{esc(readable(path.name))}</span>'
         f"<small>{_aside(verdict, lang)}</small></span></button>"
     )

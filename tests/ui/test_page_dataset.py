@@ -147,9 +147,8 @@ def test_a_zip_is_brought_a_folder_dropped_and_a_mask_painted(visitor: Visitor, 
     shutil.copy(starter.CORGI / "02.png", tmp_path / "dogs" / "4_more")
     page = visitor.open()
     page.wait_for_selector("#dataset_thumbs .thumb")
-    with page.expect_file_chooser() as asked:
-        page.click("#dataset_upload")
-    asked.value.set_files(tmp_path / "dogs.zip")
+    refused(visitor, page, tmp_path / "dogs.zip")
+    sent(page, tmp_path / "dogs.zip")
     page.wait_for_selector("#dataset_thumbs [data-id='set/01.png']")
     dropped(page, tmp_path / "dogs", "#dataset_stage .title")
     page.wait_for_selector("#dataset_thumbs [data-id='4_more/02.png']")
@@ -160,10 +159,33 @@ def test_a_zip_is_brought_a_folder_dropped_and_a_mask_painted(visitor: Visitor, 
     page.click("#dataset_mask_save")
     page.wait_for_selector("#dataset_stage >> text=has a mask")
     mask = load_mask(folder / "set" / "01.png")
-    assert mask is not None and mask[128, 128] == 255 and mask[4, 4] == mask[128, 190] == 0
+    assert mask is not None and mask[128, 128] == mask[64, 128] == 255 and mask[4, 4] == mask[128, 190] == 0
     assert '"data.masks": "file"' in (server.outputs / ".draft.json").read_text()
     page.click("#dataset_stage [data-act=tool][data-id=mask]")
     page.wait_for_function(f"() => {INK} > 0")
+
+
+def sent(page: Any, file: Path) -> None:
+    with page.expect_file_chooser() as asked:
+        page.click("#dataset_upload")
+    asked.value.set_files(file)
+
+
+def refused(visitor: Visitor, page: Any, file: Path) -> None:
+    """What the server does not take, and what does not reach it, is said in a sentence each."""
+
+    def large(route: Any) -> None:
+        route.fulfill(status=413)
+
+    def lost(route: Any) -> None:
+        route.abort()
+
+    for answer, said in ((large, "larger than the 4 GB"), (lost, "the studio does not answer")):
+        page.route("**/upload", answer)
+        sent(page, file)
+        page.wait_for_selector(f"[role=alert] >> text={said}")
+        page.unroute("**/upload")
+    visitor.errors[:] = [error for error in visitor.errors if "413" not in error and "ERR_FAILED" not in error]
 
 
 def dropped(page: Any, folder: Path, at: str) -> None:
@@ -177,7 +199,7 @@ def dropped(page: Any, folder: Path, at: str) -> None:
 
 
 def painted(page: Any) -> None:
-    """A stroke through the middle, and a part of it rubbed out again."""
+    """A stroke through the middle, a part of it rubbed out again, and a spot above it by the keyboard."""
     page.click("#dataset_stage [data-act=tool][data-id=mask]", timeout=LONG)
     page.wait_for_selector("#dataset_paint")
     for tool, first, last in (("brush", 0.4, 0.75), ("eraser", 0.7, 0.8)):
@@ -188,18 +210,24 @@ def painted(page: Any) -> None:
         page.mouse.down()
         page.mouse.move(box["x"] + last * box["width"], y, steps=3)
         page.mouse.up()
+    page.click("[data-paint=brush]")
+    page.focus("#dataset_paint")
+    for key in ("]", "[", *["ArrowUp"] * 8, "Space"):
+        page.keyboard.press(key)
+    page.wait_for_selector("#dataset_tool [role=status] >> text=Brush at 50 %, 25 %")
 
 
 def test_what_will_not_be_used_is_accepted(visitor: Visitor, server: Server, photos: Path) -> None:
     (photos / "no.heic").write_text("<html>")
+    (photos / "torn.png").write_bytes((photos / "01.png").read_bytes()[:900])
     page = visitor.open()
     open_folder(page, photos)
     page.click("#dataset_tags [data-act=check_again]")
-    page.wait_for_selector("#dataset_head .unused >> text=1 picture will not be used", timeout=LONG)
+    page.wait_for_selector("#dataset_head .unused >> text=2 pictures will not be used", timeout=LONG)
     page.click("#dataset_head .unused [data-act=verdict]")
-    page.wait_for_function("() => document.querySelectorAll('#dataset_thumbs .thumb').length === 1")
+    page.wait_for_function("() => document.querySelectorAll('#dataset_thumbs .thumb').length === 2")
     page.click("#dataset_head [data-act=accept]")
-    page.wait_for_selector("#dataset_head >> text=1 left out", timeout=LONG)
+    page.wait_for_selector("#dataset_head >> text=2 left out", timeout=LONG)
     assert "no.heic" in (server.outputs / ".draft.json").read_text()
 
 

@@ -42,12 +42,6 @@ element.addEventListener('keydown', (event) => {
   }
   const ways = { ArrowLeft: 'left', ArrowRight: 'right', ArrowUp: 'up', ArrowDown: 'down' };
   if (at.matches('.crop') && ways[event.key] && !event.altKey) { event.preventDefault(); say('nudge', at, { id: ways[event.key] }); }
-  if (at.matches('.thumb') && ways[event.key] && !event.altKey) {  // arrows walk over the thumbnails
-    const all = [...element.querySelectorAll('.thumb')], here = all.indexOf(at);
-    const row = all.filter((one) => one.offsetTop === all[0].offsetTop).length;
-    const to = all[here + { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -row, ArrowDown: row }[event.key]];
-    if (to) { event.preventDefault(); to.focus(); }
-  }
 });
 
 if (element.closest('#dataset_stage')) {
@@ -107,13 +101,22 @@ if (element.closest('#dataset_stage')) {
   element.addEventListener('input', (event) => { if (event.target === wording) typed = { id: wording.dataset.id, text: wording.value }; });
   element.addEventListener('focusout', (event) => {  // a proposal was put in other words
     const at = event.target;
-    if (!at.matches('.diff textarea') || !at.isConnected || at.value === at.sent) return;
-    at.sent = at.value;
-    say('reworded', at, { value: at.value });
+    if (!at.matches('.diff textarea')) return;
+    setTimeout(() => {  // one that an older drawing took away was not left: it comes back
+      if (!at.isConnected || at.value === at.sent) return;
+      at.sent = at.value;
+      say('reworded', at, { value: at.value });
+    });
   });
-  element.addEventListener('click', (event) => { if (event.target.closest('[data-act=reword]')) typed = {}; });
+  let rows = 0;  // that were there when more were asked for: the first new one is gone on at
+  element.addEventListener('click', (event) => {
+    if (event.target.closest('[data-act=reword]')) typed = {};
+    if (event.target.closest('[data-act=further]')) rows = element.querySelectorAll('.diff').length;
+  });
   new MutationObserver(() => {  // what a visitor touched no longer follows its attribute by itself
     attend();
+    const fresh = rows && element.querySelectorAll('.diff')[rows];
+    if (fresh) { rows = 0; fresh.tabIndex = -1; fresh.focus(); }
     for (const box of element.querySelectorAll('input[type=checkbox], input[type=radio]')) box.checked = box.hasAttribute('checked');
     for (const list of element.querySelectorAll('select')) {
       const chosen = list.querySelector('option[selected]');
