@@ -64,10 +64,19 @@ def _column(
         lower += plot.sparkline(curve(run, looks, lang), *scale)
     return (
         f'<section class="run{idle}" data-run="{esc(run.name)}" data-state="{esc(run.view.state)}" '
-        f'style="--m:{esc(colour(run, looks))}"><div class="top"><b>{esc(title(run, looks, lang))}</b>{state}'
+        f'style="--m:{esc(colour(run, looks))}"><div class="top">{_named(run, looks, lang)}{state}'
         f"{_discard(run, lang)}</div>"
         f'{_picture(run, now, looks, lang, look)}<div class="in">{lower}{_trouble(run, now, lang)}</div></section>'
     )
+
+
+def _named(run: Seen, looks: Looks, lang: str) -> str:
+    """The run's name; what tells it from its method's other runs is never cut off."""
+    name, _, more = (
+        title(run, looks, lang).partition(" (") if run.name != run.kind else (title(run, looks, lang), "", "")
+    )
+    rest = f"<i>({esc(more)}</i>" if more else ""
+    return f'<b title="{esc(title(run, looks, lang))}"><span>{esc(name)}</span> {rest}</b>'
 
 
 def _picture(run: Seen, now: Now, looks: Looks, lang: str, look: Look) -> str:

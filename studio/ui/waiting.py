@@ -29,21 +29,16 @@ def _experiment(now: Now, looks: Looks, lang: str) -> str:
     for place, run in enumerate(open_runs):
         new = run.view.state == "new"
         known = looks.of(run.kind)
-        mark = f"{esc(name)} / {swatch(known.colour, run.second, known.ring)}<b>{esc(title(run, looks, lang))}</b>"
+        mark = f"{swatch(known.colour, run.second, known.ring)}<b>{esc(title(run, looks, lang))}</b>"
         steps = f" {run.view.step} / {run.total}" if run.view.step else ""
         above = new and place > 0 and open_runs[place - 1].view.state == "new"
         below = new and place + 1 < len(open_runs)
         keys = _key("queue_up", "↑", f"{name}/{run.name}", above, t("queue_up", lang))
         keys += _key("queue_down", "↓", f"{name}/{run.name}", below, t("queue_down", lang))
         state = f'<span class="mute">{esc(state_word(run, now.comes_to(run), lang))}{steps}</span>'
-        rows.append(f'<div><span class="grow">{mark}<br>{state}</span>{keys if new else ""}</div>')
-    busy = now.active is not None
-    out = "" if busy else f'<div><span class="grow mute">{esc(name)}</span>{_out(name, lang)}</div>'
-    return "".join(rows) + out
-
-
-def _out(name: str, lang: str) -> str:
-    return button("queue_out", t("queue_out", lang), "small", name)
+        rows.append(f'<div><span class="grow">{mark} {state}</span>{keys if new else ""}</div>')
+    out = "" if now.active is not None else button("queue_out", t("queue_out", lang), "small", name)
+    return f'<div class="exp"><span class="grow">{esc(name)}</span>{out}</div>{"".join(rows)}'
 
 
 def _key(act: str, sign: str, target: str, on: bool, text: str) -> str:
