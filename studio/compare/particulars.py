@@ -27,15 +27,20 @@ def verdict(figures: Table) -> str:
         return ""
     titles = {metric.name: metric.title for metric in figures.columns}
     said = ", ".join(f"<span>{escape(titles[name])}</span> <span>{weight:g}</span>" for name, weight in WEIGHTS.items())
+    signs = {row.name: (row.colour, row.ring) for row in figures.rows}
     rows = "".join(
-        f"<li><b>{escape(one.title)}</b> {one.score:.2f}"
-        f'<span class="spread">{f"±{one.spread:.2f}" if one.spread else ""}</span> '
-        f'<span class="quiet">{escape(" ".join(one.reasons))}</span></li>'
+        f'<tr><th scope="row">{swatch(*signs[one.name])}{escape(one.title)}</th>'
+        f'<td><span class="bar" style="--m:{signs[one.name][0]};--s:{100 * one.score:.0f}%"></span></td>'
+        f'<td class="score">{one.score:.2f}'
+        f'<span class="spread">{f"±{one.spread:.2f}" if one.spread else ""}</span></td>'
+        f'<td class="quiet">{escape(" ".join(one.reasons))}</td></tr>'
         for one in found.ranked
     )
     notes = "".join(f'<p class="note">{escape(text)}</p>' for text in found.cautions)
     return (
-        f"<p>{escape(found.sentence)}</p>{notes}<ol>{rows}</ol>"
+        f"<p><b>{escape(found.sentence)}</b></p>{notes}"
+        '<div class="scroll" tabindex="0" aria-label="Which one?"><table class="places">'
+        f"<tbody>{rows}</tbody></table></div>"
         f'<p class="faint">What counted: {said}. Other weights may say otherwise.</p>'
     )
 

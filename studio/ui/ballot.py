@@ -25,7 +25,7 @@ def asked(store: Any, last: Mapping[str, Any] | None, lang: str) -> str:
     sides = "".join(
         f'<button type="button" class="side" data-act="vote" data-id="{esc(pair.key)}|{side}" data-key="{KEYS[side]}" '
         f'aria-keyshortcuts="{KEYS[side]}" '
-        f'aria-label="{word(f"vote_{side}", lang)}"><img src="{data_url(path)}" alt="">'
+        f'aria-label="{word(f"vote_{side}", lang)} ({KEYS[side]})"><img src="{data_url(path)}" alt="">'
         f'<kbd aria-hidden="true">{KEYS[side]}</kbd></button>'
         for side, path in (("left", pair.left), ("right", pair.right))
     )
