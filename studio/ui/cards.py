@@ -162,8 +162,9 @@ def _word_on(one: Any, same: Sequence[str], looks: Any, lang: str) -> str:
     look = looks.of(one.kind)
     good = "".join(f'<span class="pro">+ {esc(tr(text, lang))}</span>' for text in one.reasons if text not in same)
     bad = "".join(f'<span class="con">− {esc(tr(text, lang))}</span>' for text in one.against)
+    plain = f'<span class="con">{esc(tr(look.sentence, lang))}</span>'
     named = f"{swatch(look.colour, ring=look.ring)}<b>{esc(tr(one.title, lang))}</b>"
-    return f'<div><span class="who">{named}</span><span class="grow">{good + bad or MISSING}</span></div>'
+    return f'<div><span class="who">{named}</span><span class="grow">{good + bad or plain}</span></div>'
 
 
 def _choice(what: str, lang: str) -> str:
