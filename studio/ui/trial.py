@@ -41,7 +41,7 @@ def panel(chosen: Sequence[Item], bases: Sequence[str], place: Mapping[str, Any]
     )
     fields = (
         f'<div class="fd"><label for="try_prompt">{word("lib_prompt", lang)}</label>'
-        f'<textarea id="try_prompt" name="prompt" rows="3">{esc(prompt)}</textarea></div>'
+        f'<textarea id="try_prompt" name="prompt" rows="2">{esc(prompt)}</textarea></div>'
         f'<div class="fd"><label for="try_negative">{word("lib_negative", lang)}</label>'
         f'<input type="text" id="try_negative" name="negative" value="{esc(filled.get("negative", ""))}'
         f'" autocomplete="off">'

@@ -47,8 +47,8 @@ def build(desk: Desk) -> LibraryTab:
         with gr.Column(scale=5, elem_classes="pan flat", min_width=320):
             table = board("library_table")
         with gr.Column(scale=2, elem_classes="pan", min_width=280, elem_id="library_side"):
+            result = board("library_result")  # above the form: what was made is seen without scrolling
             panel = board("library_try")
-            result = board("library_result")
     place: gr.State = gr.State({})
     room = _Room(desk)
     parts = [tools, intake, toast, table, panel, result]
