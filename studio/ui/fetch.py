@@ -50,6 +50,12 @@ class Fetch:
         if errand and self.doing.busy:
             errand.cancel()
 
+    def forget(self) -> None:
+        """Say no more of an errand that has ended."""
+        with self._lock:
+            if not self.doing.busy:
+                self.doing = Doing()
+
     def _follow(self, errand: Errand) -> None:
         for line in errand:
             self.doing = _after(self.doing, line, errand.cancelled)

@@ -75,9 +75,12 @@ class _Room:
 
     @told
     def cancelled(self, event: gr.EventData, request: gr.Request) -> str:
-        """End the errand."""
-        if said(event).get("act") == "cancel":
+        """End the errand, or say no more of one that has ended."""
+        act = said(event).get("act")
+        if act == "cancel":
             self.desk.fetch.cancel()
+        elif act == "forget":
+            self.desk.fetch.forget()
         return _errand(self.desk.fetch.doing, lang_of(request))
 
     def drawn(self, lang: str) -> tuple[str, str]:
@@ -122,7 +125,8 @@ def _errand(doing: Doing, lang: str) -> str:
     if doing.state == "idle":
         return ""
     if doing.state in ("failed", "cancelled"):
-        return notice("err" if doing.state == "failed" else "info", tr(doing.error, lang))
+        told_of = notice("err" if doing.state == "failed" else "info", tr(doing.error, lang))
+        return f'<div class="ln said">{told_of}{button("forget", t("task_close", lang), "small")}</div>'
     if doing.found is None:
         return _line(t("hub_asking", lang, model=doing.model), lang)
     return _found(doing.found, lang) + (_files(doing.found, lang) if doing.state == "found" else _progress(doing, lang))

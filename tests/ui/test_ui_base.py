@@ -196,8 +196,11 @@ def test_an_errand_is_the_same_for_all_and_one_at_a_time(hub: Any, desk: Desk) -
     with pytest.raises(ModelError, match="is being downloaded"):
         desk.fetch.start("painter/tiny", "fp16", hub.url, look=False)
     desk.fetch.cancel()
+    desk.fetch.forget()  # not before it has ended
     until(lambda: desk.fetch.doing.state == "cancelled")
-    assert "painter/tiny" not in desk.bases()
+    assert "painter/tiny" not in desk.bases() and 'data-act="forget"' in shelf._errand(desk.fetch.doing, "en")
+    desk.fetch.forget()
+    assert shelf._errand(desk.fetch.doing, "en") == ""
     hub.slow = 0.0
     desk.fetch.start("painter/tiny", "fp16", hub.url, look=False)
     until(lambda: not desk.fetch.doing.busy)
