@@ -27,7 +27,7 @@ def which(draft: Draft, about: Any, looks: Looks, lang: str) -> str:
     what = draft.what if draft.what in cards.WHATS else "subject"
     found = Situation(images, what, memory, program=draft.program, family=about.presets)  # type: ignore[arg-type]
     try:
-        advice = before(found)
+        advice = before(found) if images else []  # of no pictures nothing can be said
     except SpecError:  # no preset for such a base: every card says so
         advice = []
     said = t("advice_facts", lang, n=images, what=t(cards.WHATS[what], lang).lower(), memory=size(memory))
