@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from studio.data.buckets import fit
 from studio.data.hidden import read_note, write_note
 from studio.data.journal import Action, Journal
-from studio.data.scan import resolve_folder, table_captions
+from studio.data.scan import none_in, resolve_folder, table_captions
 from studio.data.setting import DataSpec
 from studio.data.sidecar import read_caption
 from studio.errors import CrucibleError, DataError
@@ -41,7 +41,7 @@ class Albums:
             return known
         album = opened(folder, root)
         if not album.pictures:
-            raise DataError(f"'{folder}' holds no pictures; add PNG, JPEG or WebP files to it.")
+            raise none_in(folder)
         if known:
             known.cancelled.set()
             album.version = known.version + 1
