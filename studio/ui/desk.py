@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from studio.ui.late import Hand
 from studio.ui.looks import Looks
 from studio.ui.media import Shelf
 from studio.ui.offers import Offer, offers
+from studio.ui.order import Order
 from studio.ui.queue import Queue
 from studio.ui.touched import Touched
 from studio.ui.trash import RunTrash
@@ -27,36 +28,6 @@ from studio.ui.watch import Seen, Watch
 MODELS = "models"  # folder under outputs for base models of one's own
 CHECKPOINTS = (".safetensors", ".ckpt")
 TWICE = 2.0  # seconds within which the same order given again is taken for a double click
-
-
-@dataclass(frozen=True)
-class Order:
-    """What **Compare them** asks for."""
-
-    name: str
-    kinds: tuple[str, ...]
-    folder: str
-    trigger: str
-    class_word: str
-    steps: int | None = None
-    """Optimizer updates of every run; None with ``minutes`` None as each preset has it."""
-    base: str = "starter"
-    presets: Mapping[str, str] = field(default_factory=dict)
-    """The preset of a method where it is not the one that is offered."""
-    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """What each method's run has otherwise than its preset, by dotted key."""
-    minutes: float | None = None
-    """Minutes of training of every run."""
-    repeats: int = 1
-    """Runs of each method, each with the next seed."""
-
-    def terms(self) -> Any:
-        """The same as an experiment's terms."""
-        from studio.spec import Terms
-
-        if self.minutes:
-            return Terms(budget="minutes", minutes=self.minutes)
-        return Terms(budget="steps", steps=self.steps) if self.steps else Terms()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from studio.ui.i18n import t
 from studio.ui.markup import VOID, button, word
 
 if TYPE_CHECKING:
-    from studio.ui.desk import Order
+    from studio.ui.order import Order
 
 KEPT_IN = ".joins"  # in outputs, so that a reload finds it again
 OWN_PLACE = ("base.model", "data.folder", "data.trigger", "data.class_word")

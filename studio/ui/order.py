@@ -1,8 +1,41 @@
 """The only file that reads what a draft asks to be trained: its methods, and for how long and how often."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
 from studio.errors import SpecError
-from studio.ui.desk import Order
 from studio.ui.draft import Draft
+
+
+@dataclass(frozen=True)
+class Order:
+    """What **Compare them** asks for."""
+
+    name: str
+    kinds: tuple[str, ...]
+    folder: str
+    trigger: str
+    class_word: str
+    steps: int | None = None
+    """Optimizer updates of every run; None with ``minutes`` None as each preset has it."""
+    base: str = "starter"
+    presets: Mapping[str, str] = field(default_factory=dict)
+    """The preset of a method where it is not the one that is offered."""
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What each method's run has otherwise than its preset, by dotted key."""
+    minutes: float | None = None
+    """Minutes of training of every run."""
+    repeats: int = 1
+    """Runs of each method, each with the next seed."""
+
+    def terms(self) -> Any:
+        """The same as an experiment's terms."""
+        from studio.spec import Terms
+
+        if self.minutes:
+            return Terms(budget="minutes", minutes=self.minutes)
+        return Terms(budget="steps", steps=self.steps) if self.steps else Terms()
 
 
 def whole_number(text: str | None) -> int:

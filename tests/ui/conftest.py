@@ -1,16 +1,32 @@
 """What tests of the page ask for by name; one that names neither visitor nor server starts neither of them."""
 
+import gc
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from studio.ui.app import BESIDE
+from studio.ui.behind import Behind
 from studio.ui.desk import Desk
 from tests.ui import browser as seen
 from tests.ui.browser import Server, Visitor
 from tests.ui.doubles import NoWorker
+
+
+@pytest.fixture(scope="session", autouse=True)
+def beside() -> Iterator[None]:
+    """Python would abort where it ends a thread amid torch: what a page has in hand beside it comes to its end first."""
+    yield
+    for one in gc.get_objects():
+        if isinstance(one, Behind):
+            one._wanted.clear()
+    for thread in threading.enumerate():
+        if thread.name in BESIDE:
+            thread.join(120)
 
 
 @pytest.fixture

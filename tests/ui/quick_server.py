@@ -17,8 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from studio.events import Event, Step
 from studio.store import RunStore
 from studio.ui.app import serve
-from studio.ui.desk import Desk, Order
+from studio.ui.desk import Desk
 from studio.ui.forecast import Forecasts
+from studio.ui.order import Order
 
 OUTPUTS = Path(sys.argv[1])
 whole, append = Desk._specs, RunStore.append

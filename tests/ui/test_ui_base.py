@@ -23,10 +23,11 @@ from studio.hardware import Hardware, MachineSpec, decide
 from studio.store import ExperimentStore
 from studio.ui import shelf, verdicts
 from studio.ui.cards import Known, about_line, card, rail
-from studio.ui.desk import Desk, Order
+from studio.ui.desk import Desk
 from studio.ui.fetch import Doing, Fetch, _after
 from studio.ui.i18n import tr
 from studio.ui.offers import USUAL, offers, usual
+from studio.ui.order import Order
 from tests import tiny, tiny_families
 from tests.hub.hub_double import COMMIT, serving
 from tests.ui.doubles import NoWorker

@@ -11,9 +11,10 @@ from studio.methods import registry
 from studio.own_presets import any_preset, keep, own
 from studio.spec import PRESETS, make_spec, preset, presets, spec_from_toml
 from studio.ui import carry, fields, form, setup, view, waiting
-from studio.ui.desk import Desk, Order
+from studio.ui.desk import Desk
 from studio.ui.draft import Draft, Drafts
 from studio.ui.i18n import help_zh, labels, presets_zh
+from studio.ui.order import Order
 from studio.ui.queue import Queue
 from tests.ui.doubles import NoWorker
 

@@ -8,8 +8,8 @@ from studio.errors import SpecError
 from studio.events import Decided, Failed, Finished, Note, Paused, Picture, Sampled, Started, Step, Stopped
 from studio.store import ExperimentStore, RunStore
 from studio.ui import columns, plot, view
-from studio.ui.desk import Desk, Order
-from studio.ui.order import number_of_minutes, whole_number
+from studio.ui.desk import Desk
+from studio.ui.order import Order, number_of_minutes, whole_number
 from studio.ui.plot import Curve, Smooth
 from tests.ui.doubles import NoWorker
 

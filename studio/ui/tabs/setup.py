@@ -9,12 +9,12 @@ import gradio as gr
 from studio.errors import CrucibleError, ModelError, SpecError
 from studio.section import SHARED
 from studio.ui import before, carry, waiting
-from studio.ui.desk import Desk, Order
+from studio.ui.desk import Desk
 from studio.ui.draft import Draft
 from studio.ui.i18n import t, tr
 from studio.ui.markup import VOID, empty, leave, notice, word
 from studio.ui.offers import Offer
-from studio.ui.order import order
+from studio.ui.order import Order, order
 from studio.ui.speak import FORM, QUIET, lang_of, orderly, pane, said, tell, told
 
 
