@@ -19,7 +19,7 @@ from tests.ui.doubles import NoWorker
 
 @pytest.fixture(scope="session", autouse=True)
 def beside() -> Iterator[None]:
-    """Python would abort where it ends a thread amid torch: what a page has in hand beside it comes to its end first."""
+    """Python would abort where it ends a thread amid torch: what works beside a page ends first."""
     yield
     for one in gc.get_objects():
         if isinstance(one, Behind):
