@@ -226,12 +226,22 @@ _RULES: dict[str, Callable[[RunSpec], bool]] = {
     "optim.lr_text_2": lambda spec: _text_learns(spec),
     "optim.lr_tokens": lambda spec: spec.method.kind == "textual-inversion" or bool(_option(spec, "new_words")),
     "optim.ema_on": lambda spec: spec.optim.ema > 0,
+    "optim.fused_backward": lambda spec: _method(spec).whole,
+    "optim.weights": lambda spec: _method(spec).whole,
+    "machine.quantize": lambda spec: not _method(spec).whole,
+    "machine.compile": lambda spec: not _method(spec).partial,
     "schedule.kind": _schedule_moves,
     "schedule.warmup": _schedule_moves,
     "schedule.cycles": lambda spec: _schedule_moves(spec) and spec.schedule.kind == "cosine-restarts",
     "schedule.power": lambda spec: _schedule_moves(spec) and spec.schedule.kind == "polynomial",
     "validation.patience": lambda spec: bool(spec.validation.every or spec.sample.every),
 }
+
+
+def _method(spec: RunSpec) -> Any:
+    from studio.methods import method  # it needs torch, which whoever has a spec has brought in
+
+    return method(spec.method.kind)
 
 
 def _text_learns(spec: RunSpec) -> bool:

@@ -22,7 +22,7 @@ def beside() -> Iterator[None]:
     """Python would abort where it ends a thread amid torch: what works beside a page ends first."""
     yield
     for one in gc.get_objects():
-        if isinstance(one, Behind):
+        if type(one) is Behind:
             one._wanted.clear()
     for thread in threading.enumerate():
         if thread.name in BESIDE:

@@ -92,6 +92,11 @@ def test_the_form_shows_what_applies_and_finds_everything() -> None:
     every = {field.key for field in setup.visible(of.fields, of, "all", "", {})}
     assert basic < every
     assert "schedule.cycles" not in every
+    whole = setup.sheet(Draft(), "dreambooth", preset("dreambooth-starter"))
+    of_all = {field.key for field in setup.visible(whole.fields, whole, "all", "", {})}
+    assert of_all & {"optim.weights", "optim.fused_backward", "machine.quantize"} == {
+        "optim.weights", "optim.fused_backward"
+    } and every & {"optim.weights", "optim.fused_backward", "machine.quantize"} == {"machine.quantize"}  # fmt: skip
     assert [field.key for field in setup.visible(of.fields, of, "basic", "cosine-restarts starts", {})] == [
         "schedule.cycles"
     ]
