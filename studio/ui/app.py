@@ -72,7 +72,7 @@ def application(outputs: Path, worker: Any, token: str = "") -> Any:
         import gradio as gr
     from fastapi import FastAPI
 
-    from studio.ui import faults
+    from studio.ui import faults, turns
     from studio.ui.bring import router as bringing
     from studio.ui.desk import Desk
     from studio.ui.guard import Guard
@@ -84,6 +84,7 @@ def application(outputs: Path, worker: Any, token: str = "") -> Any:
     outputs.mkdir(parents=True, exist_ok=True)
     desk, kept = Desk(outputs, worker), faults.Faults()
     page = assemble(desk)
+    turns.in_turn(page)
     faults.guarded(page, kept)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(router(desk.outputs, desk.shelf))
