@@ -186,8 +186,10 @@ def test_at_the_start_the_same_seed_gives_the_same_weights(learning: Method) -> 
 
 
 def test_the_loss_falls(learning: Method) -> None:
+    losses: list[float] = []
     with learning.attached() as groups:
-        losses = fit(learning, groups, 12)
+        while len(losses) < 12 and not (losses and min(losses[-3:]) < losses[0] * 0.995):  # some need fewer steps
+            losses += fit(learning, groups, 4)
     assert min(losses[-3:]) < losses[0] * 0.995, losses
 
 
@@ -230,19 +232,19 @@ def test_while_detached_the_base_answers_bit_for_bit(learning: Method) -> None:
     assert learning.live == {}
 
 
-@pytest.mark.parametrize("learning", [pair for pair in EVERY if pair[1] == "sd1"], indirect=True, ids="-".join)
-def test_two_runs_one_after_the_other_do_not_touch_each_other(learning: Method) -> None:
-    kind, models = learning.kind, learning.models
-    found = []
-    for others in ((), registry()):
-        for other in others:
-            with (between := make(other, models, seed=8)).attached() as groups:
-                fit(between, groups, 1)
-        run = make(kind, models)
-        with run.attached() as groups:
-            losses = fit(run, groups, 2)
-            found.append((losses, run.state()))
-    assert found[0][0] == found[1][0] and tiny.same(found[0][1], found[1][1])
+def test_runs_one_after_the_other_do_not_touch_each_other(loaded: dict[str, Models]) -> None:
+    """Every method once, then once more, when all others have been at the same base: the same to the bit."""
+    models, found = loaded["sd1"], {}
+    before = picture_of(models)
+    for again in (False, True):
+        for kind in registry():
+            run = make(kind, models)
+            with run.attached() as groups:
+                losses, state = fit(run, groups, 2), run.state()
+            if again:
+                assert losses == found[kind][0] and tiny.same(state, found[kind][1]), kind
+            found[kind] = losses, state
+    assert_same(before, picture_of(models))
 
 
 def about(models: Models) -> About:
