@@ -55,10 +55,20 @@ if (element.closest('#dataset_stage')) {
       event.preventDefault(); clearTimeout(at.waiting); say('next', at); at.focus();
     }
   });
-  let of = '', was = '', sent = '';
+  let of = '', was = '', sent = '', node = null, typed = null;
+  element.addEventListener('input', ({ target }) => {
+    if (target === area()) typed = { of: target.dataset.of, text: target.value, place: target.selectionStart, when: Date.now() };
+  });
   new MutationObserver(() => {  // a caption that was touched no longer follows its text by itself
     const at = area();
     if (!at) { of = ''; return; }
+    const amid = at !== node && typed && typed.of === at.dataset.of && Date.now() - typed.when < 1000;
+    if (amid && document.activeElement === document.body) {  // drawn anew while it was typed in: typing goes on
+      at.value = typed.text;
+      at.focus({ preventScroll: true }); at.setSelectionRange(typed.place, typed.place);
+      at.waiting = setTimeout(() => say('typed', at), 350);
+    }
+    node = at;
     if (at.dataset.of !== of || (at.dataset.was !== was && (document.activeElement !== at || at.value.trim() === at.dataset.was.trim()
       || at.value === sent))) { at.value = at.dataset.text; }
     if (at.dataset.of !== of || at.dataset.was !== was) sent = at.value;
