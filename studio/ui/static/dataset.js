@@ -67,6 +67,7 @@ if (element.closest('#dataset_stage')) {
       at.value = typed.text;
       at.focus({ preventScroll: true }); at.setSelectionRange(typed.place, typed.place);
       at.waiting = setTimeout(() => say('typed', at), 350);
+      of = at.dataset.of; was = at.dataset.was;  // what is typed is newer than what was drawn
     }
     node = at;
     if (at.dataset.of !== of || (at.dataset.was !== was && (document.activeElement !== at || at.value.trim() === at.dataset.was.trim()
