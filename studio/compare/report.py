@@ -17,7 +17,6 @@ from studio.store import ExperimentStore, write_text
 
 LARGEST = 256  # pixels on the longer side of a picture in the report
 ONE_SEED = "Each method ran with one seed, so small differences may be chance; repeats would tell."
-OWN = ("Dataset", "Called", "Base model")  # facts in the user's words, which no other language has
 EXACT = 96  # up to this side a picture is kept without loss
 STYLE = Path(__file__).with_name("report.css")
 
@@ -93,7 +92,7 @@ def terms(experiment: Experiment, found: Sequence[Group]) -> tuple[dict[str, str
 
 def _head(experiment: Experiment, found: Sequence[Group]) -> str:
     data, (agreed, promise) = experiment.data, terms(experiment, found)
-    own_words = {
+    own_words = {  # which no other language has
         "Dataset": Path(data.folder).name,
         "Called": data.subject,
         "Base model": Path(experiment.base.model).name,
@@ -101,7 +100,7 @@ def _head(experiment: Experiment, found: Sequence[Group]) -> str:
     titles = ", ".join(f"<span>{escape(group.title)}</span>" for group in found)
     rows = f"<dt>Methods</dt><dd>{titles}</dd>"
     for key, value in {**own_words, **agreed}.items():
-        own = ' translate="no"' if key in OWN else ""
+        own = ' translate="no"' if key in own_words else ""
         rows += f"<dt>{escape(key)}</dt><dd{own}>{escape(value)}</dd>"
     name = f'<h1 translate="no">{escape(experiment.name)}</h1>'
     return f"<section>\n{name}\n<dl>{rows}</dl>\n<p>{promise}</p>\n</section>"

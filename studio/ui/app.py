@@ -103,12 +103,12 @@ def application(outputs: Path, worker: Any, token: str = "") -> Any:
 
 def dressed(page: bytes, headers: dict[str, str]) -> bytes:
     """Gradio's page with the visitor's language and theme set before its scripts run."""
-    from http.cookies import SimpleCookie
+    from studio.ui.guard import cookies
 
-    cookies = {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
-    lang = language(cookies, headers.get("accept-language", ""))
+    kept = cookies(headers)
+    lang = language(kept, headers.get("accept-language", ""))
     locale = LOCALES[lang]
-    theme = cookies.get(THEME_COOKIE, "")
+    theme = kept.get(THEME_COOKIE, "")
     script = (
         f"Object.defineProperty(navigator,'language',{{get:()=>'{locale}'}});"
         f"Object.defineProperty(navigator,'languages',{{get:()=>['{locale}']}});"

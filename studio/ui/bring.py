@@ -18,9 +18,10 @@ from starlette.requests import ClientDisconnect
 from studio.errors import CrucibleError, ModelError
 from studio.formats.shelf import FILES
 from studio.ui.desk import CHECKPOINTS, MODELS, Desk
-from studio.ui.i18n import language, tr
+from studio.ui.i18n import tr
 from studio.ui.markup import size as sized
 from studio.ui.markup import word
+from studio.ui.speak import lang_of
 from studio.ui.stock import SUFFIXES
 
 COMING = ".incoming"  # in outputs, and hidden: what has arrived is moved to its place, not copied a second time
@@ -154,7 +155,7 @@ def router(desk: Desk) -> APIRouter:
         try:
             bringing.asked(Path(name).name, size)
         except CrucibleError as error:
-            return JSONResponse({"error": tr(str(error), _lang(request))})
+            return JSONResponse({"error": tr(str(error), lang_of(request))})
         return JSONResponse({})
 
     @routes.put("/file")
@@ -170,12 +171,12 @@ def router(desk: Desk) -> APIRouter:
             finally:
                 draft.unlink(missing_ok=True)
         except CrucibleError as error:
-            return JSONResponse({"error": tr(str(error), _lang(request))})
+            return JSONResponse({"error": tr(str(error), lang_of(request))})
         return JSONResponse({"name": to.name})
 
     @routes.post("/path")
     def path(request: Request, path: str) -> StreamingResponse:
-        return StreamingResponse(_lines(bringing.take(path), _lang(request)), media_type="application/x-ndjson")
+        return StreamingResponse(_lines(bringing.take(path), lang_of(request)), media_type="application/x-ndjson")
 
     return routes
 
@@ -207,7 +208,3 @@ def _lines(taking: Iterator[dict[str, Any]], lang: str) -> Iterator[str]:
         yield json.dumps({"error": tr(str(error), lang)}) + "\n"
     finally:
         taking.close()  # type: ignore[attr-defined]  # a visitor who cancels leaves nothing behind
-
-
-def _lang(request: Request) -> str:
-    return language(dict(request.cookies), request.headers.get("accept-language", ""))

@@ -16,7 +16,7 @@ from fastapi.responses import PlainTextResponse
 
 from studio.ui.i18n import t
 from studio.ui.markup import esc
-from studio.ui.speak import lang_of, told
+from studio.ui.speak import lang_of, request_in, told
 
 MOST: Final = 50  # faults that are kept
 SILENCE: Final = 60.0  # seconds in which what recurs by itself is not said to one visitor twice
@@ -84,7 +84,7 @@ def _heard(handler: Callable[..., Any], faults: Faults, recurs: bool) -> Callabl
             return sentences(*args, **kwargs)
         except Exception as error:  # the page must stand
             number = faults.keep(error)
-            asked = next((one for one in [*args, *kwargs.values()] if isinstance(one, gr.Request)), None)
+            asked = request_in(args, kwargs)
             if not recurs or faults.is_news(str(getattr(asked, "session_hash", "")), number):
                 gr.Warning(_sentence(error, number, lang_of(asked)), title="Crucible", duration=None)
             return gr.skip()

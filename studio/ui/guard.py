@@ -58,8 +58,8 @@ class Guard:
             await self._pass(scope, receive, send, headers)
 
     def _admitted(self, headers: dict[str, str]) -> bool:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(TOKEN_COOKIE)
-        return bool(morsel) and hmac.compare_digest(morsel.value.encode(), self.admission.encode())
+        kept = cookies(headers).get(TOKEN_COOKIE, "")
+        return hmac.compare_digest(kept.encode(), self.admission.encode())
 
     async def _admit(self, scope: Scope, send: Send, headers: dict[str, str]) -> None:
         given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
@@ -115,8 +115,12 @@ def refused(method: str, headers: dict[str, str], listening: bool = False) -> tu
 
 def _in_language(text: str, headers: dict[str, str]) -> str:
     """The sentence in the visitor's language."""
-    cookies = {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
-    return tr(text, language(cookies, headers.get("accept-language", "")))
+    return tr(text, language(cookies(headers), headers.get("accept-language", "")))
+
+
+def cookies(headers: dict[str, str]) -> dict[str, str]:
+    """What a request's cookies say, by name."""
+    return {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
 
 
 def _name(host: str) -> str:

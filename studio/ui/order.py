@@ -1,4 +1,4 @@
-"""The only file that reads what a draft asks to be trained: its methods, and for how long and how often."""
+"""The only file that knows what is asked to be trained - methods, how long, how often - and reads it from a draft."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -60,6 +60,11 @@ def lang_of(request: gr.Request | None) -> str:
     return language(dict(request.cookies), request.headers.get("accept-language", ""))
 
 
+def request_in(args: tuple[Any, ...], kwargs: dict[str, Any]) -> gr.Request | None:
+    """The request among what Gradio hands to a handler, where it asks for it."""
+    return next((one for one in [*args, *kwargs.values()] if isinstance(one, gr.Request)), None)
+
+
 def told(handler: Callable[..., Any]) -> Callable[..., Any]:
     """Tell a user error on the page as one sentence and leave everything as it was."""
 
@@ -68,8 +73,7 @@ def told(handler: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return handler(*args, **kwargs)
         except CrucibleError as error:
-            request = next((a for a in [*args, *kwargs.values()] if isinstance(a, gr.Request)), None)
-            gr.Warning(tr(str(error), lang_of(request)), title="Crucible", duration=2 * SECONDS)
+            gr.Warning(tr(str(error), lang_of(request_in(args, kwargs))), title="Crucible", duration=2 * SECONDS)
             return gr.skip()
 
     return wrapped

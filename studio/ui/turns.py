@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import gradio as gr
 
+from studio.ui.speak import request_in
+
 MOST: Final = 1000  # visitors that are remembered
 
 
@@ -76,5 +78,4 @@ def _yielding(handler: Callable[..., Any], turns: Turns) -> Callable[..., Any]:
 
 
 def _visitor(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    asked = next((one for one in [*args, *kwargs.values()] if isinstance(one, gr.Request)), None)
-    return str(getattr(asked, "session_hash", ""))
+    return str(getattr(request_in(args, kwargs), "session_hash", ""))
