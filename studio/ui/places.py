@@ -40,9 +40,6 @@ class Place:
     said: str = ""
     further: int = 0
     """How often more of the changes were asked for than are drawn at once."""
-    version: int = 0
-    ticked: float = 0.0
-    """When the tick last drew it, in seconds of the monotonic clock."""
     view: tuple[Any, tuple[Path, ...]] = (None, ())
 
     def shown(self, album: Album) -> tuple[Path, ...]:
@@ -123,7 +120,6 @@ class Places:
                 last = self._last
                 kept = last.folder == folder
                 place = Place(folder, picture=last.picture, typed=last.typed) if kept else Place(folder)
-                place.version = self._known[visitor].version + 1 if visitor in self._known else 0
                 self._known[visitor] = place
                 while len(self._known) > MOST:
                     self._known.popitem(last=False)
@@ -132,5 +128,4 @@ class Places:
 
     def moved(self, place: Place) -> None:
         """Something was done there."""
-        place.version += 1
         self._last = replace(place, form={}, changes=(), view=(None, ()))

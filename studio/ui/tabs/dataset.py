@@ -1,7 +1,6 @@
 """The only file that lays the Dataset tab out and draws it: which pictures are learnt, and the words that call them."""
 
 import threading
-import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +24,6 @@ SCRIPT = (STATIC / "dataset.js").read_text(encoding="utf-8")
 PAINT = (STATIC / "painter.js").read_text(encoding="utf-8")
 SEND = (STATIC / "sending.js").read_text(encoding="utf-8")
 PARTS = 7  # that `shown` has
-LATE = 5.0  # seconds that a drawing may be on its way
 ORDERLY = orderly("dataset")
 
 
@@ -122,20 +120,12 @@ class _Room:
             return self.panes.drawn(album, place, error, lang)
 
     def moving(self, seen: dict[str, Any], request: gr.Request) -> tuple[Any, ...]:
-        """The same, where something changed by itself; what an act changed, it drew.
-
-        Unless both happened at once: then the older drawing may have come last, and is drawn over.
-        """
+        """The same, where something changed by itself; what an act changed, it drew."""
         folder, lang = self.desk.drafts.read().folder, lang_of(request)
         with self._one:
             album, place, error = self._open(folder, request)
             fresh = changed(seen, "dataset", (folder, lang, self.acts.jobs.key, error, self._key(album))) != gr.skip()
-            acted = changed(seen, "dataset_place", place.version) != gr.skip()
-            if not fresh and not (acted and time.monotonic() - place.ticked < LATE):
-                return (gr.skip(),) * PARTS
-            if fresh:
-                place.ticked = time.monotonic()
-            return self.panes.drawn(album, place, error, lang)
+            return self.panes.drawn(album, place, error, lang) if fresh else (gr.skip(),) * PARTS
 
     def _key(self, album: Album | None) -> tuple[Any, ...]:
         if album is None:
