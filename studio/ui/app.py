@@ -104,6 +104,7 @@ def application(outputs: Path, worker: Any, token: str = "") -> Any:
 def dressed(page: bytes, headers: dict[str, str]) -> bytes:
     """Gradio's page with the visitor's language and theme set before its scripts run."""
     from studio.ui.guard import cookies
+    from studio.ui.theme import ANSWERS
 
     kept = cookies(headers)
     lang = language(kept, headers.get("accept-language", ""))
@@ -112,7 +113,7 @@ def dressed(page: bytes, headers: dict[str, str]) -> bytes:
     script = (
         f"Object.defineProperty(navigator,'language',{{get:()=>'{locale}'}});"
         f"Object.defineProperty(navigator,'languages',{{get:()=>['{locale}']}});"
-        f"document.documentElement.lang='{locale}';"
+        f"document.documentElement.lang='{locale}';{ANSWERS}"
     )
     style = ""
     if theme in ("light", "dark"):

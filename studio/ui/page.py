@@ -7,7 +7,7 @@ import gradio as gr
 from studio.ui import advise, joining, view
 from studio.ui.desk import Desk, Now
 from studio.ui.i18n import LANGUAGES, LOCALES
-from studio.ui.speak import QUIET, changed, lang_of, pane
+from studio.ui.speak import QUIET, changed, lang_of, orderly, pane
 from studio.ui.tabs import compare, dataset, library, methods, system, train
 from studio.ui.walk import Guide
 
@@ -61,7 +61,7 @@ class _Page:
             *self.compare.parts, *self.library.parts, self.joins, self.train.setup.before,
             self.train.setup.queue, *self.methods.shown, *self.guide.parts, *data.shown, self.seen,
         ]  # fmt: skip
-        read = [self.seen, self.compare.chooser, self.compare.cells, self.library.place]
+        read = [self.seen, self.compare.chooser]
         often: dict[str, Any] = {"concurrency_limit": None, "trigger_mode": "once", **QUIET}
         self.timer.tick(self.tick, read, moving, **often)
         words = [data.folder, data.trigger, data.class_word]
@@ -72,15 +72,15 @@ class _Page:
             heard(self.keeping(name), part, None, trigger_mode="always_last", **QUIET)
         form = self.train.setup
         for opened in (self.train_tab, self.train.setup_view):
-            drawn = opened.select(self.set_up, form.shown[-1], form.shown, **QUIET)
-            drawn.then(self.set_up_whole, form.shown[-1], form.shown, **QUIET)
+            drawn = opened.select(self.set_up, form.shown[-1], form.shown, **orderly("setup"))
+            drawn.then(self.set_up_whole, form.shown[-1], form.shown, **orderly("setup"))
         page.load(self.tick, read, moving, **often)
         base = self.methods.base
         filled.then(self.loading, None, base, **often)  # torch comes in once there is something to look at
         self.joins.click(self.desk.joining.end, None, None, **QUIET)
         self.methods_tab.select(self.methods.bases, None, base, **QUIET)
         data.check.click(self.dataset.checked, [data.trigger, data.class_word, base], data.verdict, **QUIET)
-        opened = self.system_tab.select(self.opened, None, self.system.shown, **QUIET)
+        opened = self.system_tab.select(self.opened, None, self.system.shown, **orderly("system"))
         opened.then(self.examined, None, self.system.doctor, **QUIET)
 
     def first(self, request: gr.Request) -> tuple[Any, ...]:
@@ -131,9 +131,7 @@ class _Page:
         self.desk.looks.ready.wait()
         return self.methods.bases(self.desk.drafts.read().base)
 
-    def tick(
-        self, seen: dict[str, Any], experiment: str | None, cells: Any, shelf: Any, request: gr.Request
-    ) -> tuple[Any, ...]:
+    def tick(self, seen: dict[str, Any], experiment: str | None, request: gr.Request) -> tuple[Any, ...]:
         """Everything that moves by itself; a part that this visitor has already is skipped."""
         seen, lang = dict(seen), lang_of(request)
         now = self.desk.now()
@@ -145,8 +143,8 @@ class _Page:
             changed(seen, "verdict", self.dataset.verdict_of(lang)),
             *(changed(seen, name, drawn) for name, drawn in models),
             *(changed(seen, name, drawn) for name, drawn in train_parts),
-            *self._compare(seen, now, experiment, cells, lang),
-            *self._library(seen, now, shelf, lang),
+            *self._compare(seen, now, experiment, request),
+            *self._library(seen, now, request),
             changed(seen, "joins", joining.drawn(self.desk.joining, lang)),
             self._before(seen, lang),
             changed(seen, "queue", self.train.setup.queue_of(lang)),
@@ -156,19 +154,17 @@ class _Page:
             seen,
         )
 
-    def _compare(
-        self, seen: dict[str, Any], now: Now, experiment: str | None, cells: Any, lang: str
-    ) -> tuple[Any, ...]:
+    def _compare(self, seen: dict[str, Any], now: Now, experiment: str | None, request: gr.Request) -> tuple[Any, ...]:
         names = [store.path.name for store in self.desk.watch.experiments()]
         newest = now.experiment.path.name if now.experiment else None
         follow = newest if experiment not in names or seen.get("newest") != newest else experiment
         seen["newest"] = newest
         same = changed(seen, "names", names) == gr.skip() and follow == experiment
         chooser = gr.skip() if same else gr.Dropdown(choices=names, value=follow)
-        key = (follow, self.compare.key(follow) if follow else None, self.desk.looks.ready.is_set(), lang)
+        key = (follow, self.compare.key(follow) if follow else None, self.desk.looks.ready.is_set(), lang_of(request))
         if changed(seen, "compare", key) == gr.skip():
             return chooser, *(gr.skip(),) * len(self.compare.parts)
-        drawn = self.compare.show(follow, cells, lang)
+        drawn = self.compare.show(follow, request)
         return chooser, *(changed(seen, f"compare{at}", part) for at, part in enumerate(drawn))
 
     def _before(self, seen: dict[str, Any], lang: str) -> Any:
@@ -178,8 +174,8 @@ class _Page:
         drawn = self.train.setup.foretold(lang)
         return gr.skip() if drawn is None else drawn
 
-    def _library(self, seen: dict[str, Any], now: Now, shelf: dict[str, Any], lang: str) -> tuple[Any, ...]:
-        if changed(seen, "library", (self.library.key(now), lang)) == gr.skip():
+    def _library(self, seen: dict[str, Any], now: Now, request: gr.Request) -> tuple[Any, ...]:
+        if changed(seen, "library", (self.library.key(now), lang_of(request))) == gr.skip():
             return (gr.skip(),) * len(self.library.parts)
-        drawn = self.library.show(shelf, lang)
+        drawn = self.library.show(request)
         return tuple(changed(seen, f"library{at}", part) for at, part in enumerate(drawn))

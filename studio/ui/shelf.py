@@ -12,7 +12,7 @@ from studio.ui.desk import Desk
 from studio.ui.fetch import Doing
 from studio.ui.i18n import t, tr
 from studio.ui.markup import badge, button, disk_use, esc, notice, size, table, word
-from studio.ui.speak import QUIET, lang_of, pane, said, told
+from studio.ui.speak import lang_of, orderly, pane, said, told
 
 KNOWN = ("stable-diffusion-v1-5/stable-diffusion-v1-5", "stabilityai/stable-diffusion-xl-base-1.0")
 """What the presets train on, offered where an id is typed."""
@@ -48,9 +48,10 @@ def build(desk: Desk, label: Any) -> Panel:
         fetch = gr.Button(label("hub_download"), variant="primary", elem_id="system_download", min_width=100)
     errand = pane("system_errand")
     fields = [model, variant, mirror]
-    look.click(room.look, fields, errand, trigger_mode="once", **QUIET)
-    fetch.click(room.download, fields, errand, trigger_mode="once", **QUIET)
-    errand.click(room.cancelled, None, errand, **QUIET)
+    once = {**orderly("errand"), "trigger_mode": "once"}
+    look.click(room.look, fields, errand, **once)
+    fetch.click(room.download, fields, errand, **once)
+    errand.click(room.cancelled, None, errand, **once)
     return Panel((here, errand), room.drawn)
 
 

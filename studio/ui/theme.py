@@ -9,6 +9,8 @@ from gradio.themes.utils.fonts import LocalFont
 STATIC = Path(__file__).resolve().parent / "static"
 STYLE = STATIC / "page.css"
 SCRIPT = STATIC / "page.js"
+ANSWERS = (STATIC / "answers.js").read_text(encoding="utf-8")
+"""To run before Gradio's own scripts do."""
 
 TEAL = colors.Color(
     name="teal", c50="#F0F8F8", c100="#DDEFF0", c200="#B5DEE0", c300="#7FD6DB", c400="#4CC2C9", c500="#1F8E97",

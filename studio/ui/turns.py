@@ -2,15 +2,12 @@
 
 import functools
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import gradio as gr
 
-from studio.ui.speak import request_in
-
-MOST: Final = 1000  # visitors that are remembered
+from studio.ui.visits import Visits, visit_in
 
 
 class Turns:
@@ -18,19 +15,16 @@ class Turns:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._moves: OrderedDict[str, int] = OrderedDict()
+        self._moves = Visits(0)
 
     def moved(self, visitor: str) -> None:
         """Note that something was begun, or ended."""
         with self._lock:
-            self._moves[visitor] = self._moves.pop(visitor, 0) + 1
-            while len(self._moves) > MOST:
-                self._moves.popitem(last=False)
+            self._moves.keep(visitor, self._moves.of(visitor) + 1)
 
     def of(self, visitor: str) -> int:
         """The count by now."""
-        with self._lock:
-            return self._moves.get(visitor, 0)
+        return self._moves.of(visitor)
 
 
 def in_turn(page: gr.Blocks) -> None:
@@ -56,7 +50,7 @@ def _on(handler: Any, event: str) -> bool:
 def _moving(handler: Callable[..., Any], turns: Turns) -> Callable[..., Any]:
     @functools.wraps(handler)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        visitor = _visitor(args, kwargs)
+        visitor = visit_in(args, kwargs)
         turns.moved(visitor)
         try:
             return handler(*args, **kwargs)
@@ -69,13 +63,9 @@ def _moving(handler: Callable[..., Any], turns: Turns) -> Callable[..., Any]:
 def _yielding(handler: Callable[..., Any], turns: Turns) -> Callable[..., Any]:
     @functools.wraps(handler)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        visitor = _visitor(args, kwargs)
+        visitor = visit_in(args, kwargs)
         before = turns.of(visitor)
         drawn = handler(*args, **kwargs)
         return drawn if turns.of(visitor) == before else gr.skip()
 
     return wrapped
-
-
-def _visitor(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    return str(getattr(request_in(args, kwargs), "session_hash", ""))

@@ -5,6 +5,7 @@ Unless ``foretold`` is asked for, nothing is worked out of what runs will need.
 While a file ``leash`` lies beside the outputs, no run goes beyond the step that it names: what a test looks at stays.
 """
 
+import asyncio
 import contextlib
 import sys
 import time
@@ -14,6 +15,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from starlette.responses import StreamingResponse
+
 from studio.events import Event, Step
 from studio.store import RunStore
 from studio.ui.app import serve
@@ -21,6 +24,7 @@ from studio.ui.desk import Desk
 from studio.ui.forecast import Forecasts
 from studio.ui.order import Order
 
+CLOSING = 0.3  # seconds between the closing of a stream of answers and the page's hearing of it
 OUTPUTS = Path(sys.argv[1])
 whole, append = Desk._specs, RunStore.append
 
@@ -37,6 +41,19 @@ def leashed(run: RunStore, event: Event) -> None:
         time.sleep(0.02)
 
 
+async def slowly(parts: Any) -> Any:
+    """An answer whose last part, where it is the closing of Gradio's stream, arrives late, as on a busy machine."""
+    async for part in parts:
+        if "close_stream" in str(part):
+            await asyncio.sleep(CLOSING)
+        yield part
+
+
+class Slow(StreamingResponse):
+    def __init__(self, content: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(slowly(content), *args, **kwargs)
+
+
 def allowed() -> float:
     with contextlib.suppress(OSError, ValueError):  # there is none, or it is being written
         return int(OUTPUTS.with_name("leash").read_text())
@@ -47,4 +64,7 @@ if __name__ == "__main__":
     Desk._specs, RunStore.append = quick, leashed  # type: ignore[method-assign]
     if "foretold" not in sys.argv[2:]:
         Forecasts.of = lambda _, specs: {spec.method.kind: None for spec in specs}  # type: ignore[method-assign]
+    import gradio.routes
+
+    gradio.routes.StreamingResponse = Slow  # type: ignore[misc]
     serve(OUTPUTS, browser=False)

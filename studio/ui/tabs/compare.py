@@ -1,7 +1,6 @@
 """The only file that knows the Compare tab: which experiment, what is shown of it, and what can be done with it."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,25 +14,23 @@ from studio.ui import ballot, charts, figures, papers, sheets
 from studio.ui.desk import TWICE, Desk
 from studio.ui.i18n import t, tr
 from studio.ui.markup import VOID, empty, leave, notice, word
-from studio.ui.speak import QUIET, lang_of, orderly, said, tell, told
+from studio.ui.speak import lang_of, orderly, said, tell, told
 from studio.ui.tasks import Tasks
 from studio.ui.theme import STATIC
+from studio.ui.visits import Visits, visit_of
 from studio.ui.wall import Wall, film, flip, grid, wall
 
 FILES = ("experiment.toml", "table.csv", "report.html", "grid.png", "weights.json", "votes.jsonl")
-PARTS = 6  # that an experiment is drawn in
-VISITS = 1000  # of which it is known what they look at
 BOARD = (STATIC / "board.js").read_text(encoding="utf-8")
 WALL = (STATIC / "wall.js").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
 class CompareTab:
-    """The parts that the tick writes to; ``cells`` is what this visitor looks at."""
+    """The parts that the tick writes to."""
 
     chooser: gr.Dropdown
     parts: list[gr.HTML]
-    cells: gr.State
     show: Any
     key: Any
 
@@ -63,13 +60,12 @@ def build(desk: Desk, label: Any) -> CompareTab:
             work = board("compare_work")
         with gr.Column(scale=3, elem_classes="pan", min_width=260):
             ab = board("compare_ab")
-    place: gr.State = gr.State({"view": "methods"})
     room = _Room(desk)
     parts = [links, table, which, shown, work, ab]
-    chooser.change(room.chosen, [chooser, place], parts, **QUIET)
+    chooser.change(room.chosen, chooser, parts, **orderly("compare"))
     for part in parts:
-        part.click(room.acted, [chooser, place], [*parts, place], **orderly("compare"))
-    return CompareTab(chooser, parts, place, room.show, room.key)
+        part.click(room.acted, chooser, parts, **orderly("compare"))
+    return CompareTab(chooser, parts, room.show, room.key)
 
 
 class _Room:
@@ -79,7 +75,7 @@ class _Room:
         self.desk = desk
         self.tasks = Tasks(desk.worker)
         self._built: dict[str, tuple[Any, Any, Wall]] = {}
-        self._shown: OrderedDict[str, str | None] = OrderedDict()  # what each visit looks at; it ends with the page
+        self._places: Visits[dict[str, Any]] = Visits({"view": "methods"})  # what each visitor looks at
         self._repeated: dict[str, float] = {}  # when an experiment was last trained again
 
     def key(self, name: str) -> tuple[Any, ...]:
@@ -103,8 +99,11 @@ class _Room:
         judged = [run for run in runs if run.view.state != "failed"]
         return sum(_is_measured(run.store.path) for run in judged), len(judged)
 
-    def show(self, name: str | None, place: dict[str, Any], lang: str) -> tuple[str, ...]:
-        """Links, table, verdict, pictures, work and A/B of one experiment."""
+    def show(self, name: str | None, request: gr.Request) -> tuple[str, ...]:
+        """Links, table, verdict, pictures, work and A/B of one experiment, as this visitor looks at it."""
+        return self._drawn(name, self._places.of(visit_of(request)), lang_of(request))
+
+    def _drawn(self, name: str | None, place: dict[str, Any], lang: str) -> tuple[str, ...]:
         ready = self.desk.looks.ready.is_set()
         if not name or not ready or not (self.desk.outputs / name / "experiment.toml").is_file():
             go = leave("methods", t("set_up", lang), name="compare_methods") if ready else ""
@@ -177,31 +176,22 @@ class _Room:
         return papers.Progress(self._measuring(name), self.tasks.of(papers.MEASURE), len(lacking) if idle else 0)
 
     @told
-    def chosen(self, name: str | None, place: dict[str, Any], request: gr.Request) -> tuple[str, ...]:
-        """Another experiment; where yet another was chosen meanwhile, that one is shown."""
-        visit = request.session_hash or ""
-        self._shown[visit] = name
-        self._shown.move_to_end(visit)
-        while len(self._shown) > VISITS:
-            self._shown.popitem(last=False)
-        drawn = self.show(name, place, lang_of(request))
-        return drawn if self._shown.get(visit, name) == name else (gr.skip(),) * PARTS
+    def chosen(self, name: str | None, request: gr.Request) -> tuple[str, ...]:
+        """Another experiment."""
+        return self.show(name, request)
 
     @told
-    def acted(
-        self, name: str | None, place: dict[str, Any], event: gr.EventData, request: gr.Request
-    ) -> tuple[Any, ...]:
+    def acted(self, name: str | None, event: gr.EventData, request: gr.Request) -> Any:
         """Something was clicked, on any part of the tab."""
-        lang, data = lang_of(request), said(event)
+        data, visit = said(event), visit_of(request)
         act = str(data.get("act", ""))
         if not name:
-            return (*(gr.skip(),) * PARTS, place)
-        store = ExperimentStore(self.desk.outputs / name)
-        place = self._looked(name, act, data, place)
-        self._did(store, act, data, place, lang)
-        drawn = self.show(name, place, lang)
-        late = self._shown.get(request.session_hash or "", name) != name  # another experiment was chosen meanwhile
-        return (*((gr.skip(),) * PARTS if late else drawn), place)
+            return gr.skip()
+        place = self._looked(name, act, data, self._places.of(visit))
+        self._places.keep(visit, place)
+        done = self._did(ExperimentStore(self.desk.outputs / name), act, data, lang_of(request))
+        self._places.keep(visit, {**place, **done})
+        return self.show(name, request)
 
     def _looked(self, name: str, act: str, data: dict[str, Any], place: dict[str, Any]) -> dict[str, Any]:
         """What only changes what this visitor sees."""
@@ -214,6 +204,8 @@ class _Room:
             return {**place, "view": said_id if said_id in papers.VIEWS else "methods", "voted": None}
         if act == "film":
             return {**place, "film": said_id}
+        if act == "sheet":
+            return {**place, "form": data.get("form") or {}}
         return self._picked(name, act, said_id, bool(data.get("shift")), place)
 
     def _picked(self, name: str, act: str, shot: str, shift: bool, place: dict[str, Any]) -> dict[str, Any]:
@@ -234,20 +226,18 @@ class _Room:
         kept = {"a": a.name, "b": b.name}[other]
         return {**place, mine: shot, other: pictures.beside(kept, column)}
 
-    def _did(self, store: ExperimentStore, act: str, data: dict[str, Any], place: dict[str, Any], lang: str) -> None:
-        """What changes something on disk, or gives the worker something to do."""
+    def _did(self, store: ExperimentStore, act: str, data: dict[str, Any], lang: str) -> dict[str, Any]:
+        """What changes something on disk, or gives the worker something to do; returns what is looked at by it."""
         from studio.compare import weights
 
-        filled = data.get("form") or {}
         if act == "weight":
             weights.keep(store, {str(data.get("id")): float(data.get("value") or 0)})
         elif act == "unweigh":
             weights.forget(store)
         elif act == "vote":
-            place["voted"] = ballot.answered(store, str(data.get("id")))
+            return {"voted": ballot.answered(store, str(data.get("id")))}
         elif act == "sheet":
-            place["form"] = filled
-            order = sheets.order(store, filled)
+            order = sheets.order(store, data.get("form") or {})
             self.tasks.start(sheets.KIND, t("sheet_task", lang), sheets.work(store, order), store.path.name)
         elif act == papers.MEASURE:
             self.tasks.start(papers.MEASURE, t("cmp_measure_task", lang), _measured(store), store.path.name)
@@ -259,6 +249,7 @@ class _Room:
             self.tasks.cancel(str(data.get("id")))
         elif act == "forget":
             self.tasks.forget(str(data.get("id")))
+        return {}
 
     def _repeat(self, store: ExperimentStore, lang: str) -> None:
         from studio.compare import layout

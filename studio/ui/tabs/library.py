@@ -22,6 +22,7 @@ from studio.ui.tabs.compare import board
 from studio.ui.tasks import Tasks
 from studio.ui.theme import STATIC
 from studio.ui.trash import RunTrash
+from studio.ui.visits import Visits, visit_of
 
 BRING = (STATIC / "bring.js").read_text(encoding="utf-8")
 KINDS = (trial.PICTURE, trial.MERGE, trial.EXPORT)
@@ -29,10 +30,9 @@ KINDS = (trial.PICTURE, trial.MERGE, trial.EXPORT)
 
 @dataclass(frozen=True)
 class LibraryTab:
-    """The parts that the tick writes to; ``place`` is what this visitor looks at."""
+    """The parts that the tick writes to."""
 
     parts: list[gr.HTML]
-    place: gr.State
     show: Any
     key: Any
 
@@ -49,12 +49,11 @@ def build(desk: Desk) -> LibraryTab:
         with gr.Column(scale=2, elem_classes="pan", min_width=280, elem_id="library_side"):
             result = board("library_result")  # above the form: what was made is seen without scrolling
             panel = board("library_try")
-    place: gr.State = gr.State({})
     room = _Room(desk)
     parts = [tools, intake, toast, table, panel, result]
     for part in parts:
-        part.click(room.acted, place, [*parts, place], **orderly("library"))
-    return LibraryTab(parts, place, room.show, room.key)
+        part.click(room.acted, None, parts, **orderly("library"))
+    return LibraryTab(parts, room.show, room.key)
 
 
 class _Room:
@@ -64,6 +63,7 @@ class _Room:
         self.desk = desk
         self.stock = Stock(desk)
         self.tasks = Tasks(desk.worker)
+        self._places: Visits[dict[str, Any]] = Visits({})  # what each visitor looks at
         self.trash, self.runs = FileTrash(desk.outputs), RunTrash(desk.outputs)
 
     def key(self, now: Any) -> tuple[Any, ...]:
@@ -75,8 +75,9 @@ class _Room:
         judged = tuple(_changed(run.store.path / "metrics.json") for run in now.runs)
         return name, files, judged, changed, self.tasks.key(*KINDS), self.desk.looks.ready.is_set()
 
-    def show(self, place: dict[str, Any], lang: str) -> tuple[str, ...]:
-        """Tools, intake, toast, table, panel and result."""
+    def show(self, request: gr.Request) -> tuple[str, ...]:
+        """Tools, intake, toast, table, panel and result, as this visitor looks at them."""
+        place, lang = self._places.of(visit_of(request)), lang_of(request)
         intake = bring.panel(lang)
         if not self.desk.looks.ready.is_set():
             reading = empty(t("reading_made", lang), t("reading_made_help", lang))
@@ -101,16 +102,18 @@ class _Room:
         return [known[key] for key in place.get("stack") or {} if key in known]
 
     @told
-    def acted(self, place: dict[str, Any], event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+    def acted(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """Something was clicked, on any part of the tab."""
-        lang, data = lang_of(request), said(event)
+        lang, data, visit = lang_of(request), said(event), visit_of(request)
+        place = self._places.of(visit)
         act, key = str(data.get("act", "")), str(data.get("id", ""))
         place = {**place, "toast": place.get("toast") if act not in ("hush", "restore", "delete", "empty") else None}
         if data.get("form", {}).get("prompt") is not None:
             place["form"] = {**(place.get("form") or {}), **data["form"]}
         place = self._looked(act, key, data, place)
         self._did(act, key, data, place, lang)
-        return (*self.show(place, lang), place)
+        self._places.keep(visit, place)
+        return self.show(request)
 
     def _looked(self, act: str, key: str, data: dict[str, Any], place: dict[str, Any]) -> dict[str, Any]:
         """What only changes what this visitor sees."""

@@ -65,15 +65,15 @@ def build(desk: Desk, data: DatasetTab, tabs: gr.Tabs, label: Any) -> MethodsTab
     shown = [about, chooser, cards, listed, start]
     for part in (chooser, cards):
         part.click(room.clicked, None, shown, **orderly("methods"))
-    base.change(room.based, base, shown, **QUIET)
+    base.change(room.based, base, shown, **orderly("methods"))
     for field in terms:
-        field.input(room.termed, terms, [*terms[2:], *shown], trigger_mode="always_last", **QUIET)
+        field.input(room.termed, terms, [*terms[2:], *shown], **{**orderly("methods"), "trigger_mode": "always_last"})
     start.click(
         room.start, [name, *terms, base, *words], tabs, trigger_mode="once", show_progress="hidden",
         api_visibility="private",
     )  # fmt: skip
     for field in words:
-        field.change(room.advised, words, advice, **QUIET)
+        field.change(room.advised, words, advice, **{**orderly("advice"), "trigger_mode": "always_last"})
     data.folder.change(room.renamed, data.folder, name, **QUIET)
     return MethodsTab(base, name, terms, advice, shown, room.show, room.ticked, room.terms, room.bases)
 

@@ -67,11 +67,11 @@ def build(desk: Desk, views: gr.Tabs, label: Any) -> SetupTab:
     shown = [head, tools, form, text, apply, ahead, start, changes, place]
     for part in (head, tools, form, changes):
         part.click(room.clicked, place, shown, **orderly("setup"))
-    apply.click(room.applied, [place, text], shown, **QUIET)
-    keep.click(room.kept, [place, name], shown, **QUIET)
+    apply.click(room.applied, [place, text], shown, **orderly("setup"))
+    keep.click(room.kept, [place, name], shown, **orderly("setup"))
     queue.click(room.queued, None, None, **orderly("queue"))
-    told_of.click(lambda: "", None, told_of, **QUIET)
-    taken.upload(room.imported, [place, taken], [told_of, *shown], **QUIET)
+    told_of.click(lambda: "", None, told_of, **orderly("setup"))
+    taken.upload(room.imported, [place, taken], [told_of, *shown], **orderly("setup"))
     more: dict[str, Any] = {"trigger_mode": "once", **QUIET}
     start.click(room.start, place, views, **more)
     return SetupTab(shown, room.show, ahead, room.foretold, queue, room.queue)

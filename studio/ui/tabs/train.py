@@ -1,6 +1,5 @@
 """The only file that knows the Train tab: the runs of the experiment in hand, live, and what can be asked of them."""
 
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,11 +15,11 @@ from studio.ui.speak import FORM, lang_of, orderly, pane, said, tell, told
 from studio.ui.tabs import setup
 from studio.ui.tabs.setup import SetupTab
 from studio.ui.theme import STATIC
+from studio.ui.visits import Visits, visit_of
 
 FILM = (STATIC / "film.js").read_text(encoding="utf-8")
 LOOKING = ("before", "plot", "film", "set")
 SILENCE = 30.0  # seconds without a sign of life after which a visitor may count an engine as dead
-VISITS = 1000  # of which it is known what they look at
 
 
 @dataclass(frozen=True)
@@ -59,12 +58,12 @@ class _Room:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self._looked: OrderedDict[str, Look] = OrderedDict()  # by visit: it ends with the page
+        self._looked = Visits(columns.PLAIN)
 
     def show(self, now: Now, lang: str, request: gr.Request) -> tuple[str, str, str, str]:
         """Toolbar, columns, plot or film, and log of the experiment in hand, as this visitor looks at it."""
         looks = self.desk.looks
-        look = self._looked.get(request.session_hash or "", columns.PLAIN)
+        look = self._looked.of(visit_of(request))
         if now.experiment is None:
             go = leave("methods", t("set_up", lang), name="train_methods")
             return "", empty(t("no_run", lang), t("no_run_help", lang), go), VOID, VOID
@@ -82,13 +81,9 @@ class _Room:
         act, name = str(data.get("act", "")), str(data.get("id", ""))
         if act == "compare":
             return gr.Tabs(selected="compare"), *(gr.skip(),) * 4
-        visit = request.session_hash or ""
-        look = self._looked.get(visit, columns.PLAIN)
-        looked = _looked(look, act, name, str(data.get("value", "")))
+        visit = visit_of(request)
         if act in LOOKING:
-            self._looked[visit] = looked
-            while len(self._looked) > VISITS:
-                self._looked.popitem(last=False)
+            self._looked.keep(visit, _looked(self._looked.of(visit), act, name, str(data.get("value", ""))))
         else:
             self._do(act, name, lang)
         return gr.skip(), *self.show(self.desk.now(), lang, request)
