@@ -1,6 +1,6 @@
 """The only file that writes, for the report, what is known of the runs beside their pictures and figures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -9,7 +9,7 @@ from studio.compare import curves as drawing
 from studio.compare.facts import HEADS, columns, facts
 from studio.compare.members import Group, differences
 from studio.compare.table import Table
-from studio.compare.verdict import WEIGHTS, after
+from studio.compare.verdict import after
 from studio.errors import SpecError
 from studio.store import ExperimentStore
 
@@ -20,13 +20,14 @@ def swatch(colour: str, ring: bool = False) -> str:
     return f'<span class="swatch" style="{drawn}"></span>'
 
 
-def verdict(figures: Table) -> str:
-    """Which method served best by the usual weights, and why."""
-    found = after(figures, WEIGHTS)
-    if not found.ranked:
+def verdict(figures: Table, weights: Mapping[str, float]) -> str:
+    """Which method served best by ``weights`` of metrics, and why; "" where nothing counts."""
+    found = after(figures, weights) if any(weights.values()) else None
+    if found is None or not found.ranked:
         return ""
     titles = {metric.name: metric.title for metric in figures.columns}
-    said = ", ".join(f"<span>{escape(titles[name])}</span> <span>{weight:g}</span>" for name, weight in WEIGHTS.items())
+    counted = {titles[name]: weight for name, weight in weights.items() if weight}
+    said = ", ".join(f"<span>{escape(title)}</span> <span>{weight:g}</span>" for title, weight in counted.items())
     signs = {row.name: (row.colour, row.ring) for row in figures.rows}
     rows = "".join(
         f'<tr><th scope="row">{swatch(*signs[one.name])}{escape(one.title)}</th>'

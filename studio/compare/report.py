@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from studio.compare import gallery, particulars, record, sheet, table
+from studio.compare import gallery, particulars, record, sheet, table, weights
 from studio.compare.gallery import Gallery, Strip
 from studio.compare.members import Group, groups, open_experiment, same_draws
 from studio.compare.table import BEST, TIE, WORST, Cell, Table
@@ -44,7 +44,7 @@ def html(store: ExperimentStore, figures: Table | None = None) -> str:
     body = [
         _head(experiment, found),
         _section("Figures", _figures(figures)),
-        _section("Which one?", particulars.verdict(figures)),
+        _section("Which one?", particulars.verdict(figures, weights.read(store))),
         _section("Prompts × methods", _grid(gallery.build(store))),
         _section("Figures against each other", particulars.drawings(store, figures)),
         _section("Blind votes", particulars.voted(store)),

@@ -58,8 +58,8 @@ class Bringing:
         """Raises ModelError for a file that would not be taken, before any of its ``size`` bytes are sent."""
         if Path(name).suffix.lower() not in ENDINGS:
             raise ModelError(f"'{name}' is no file to use: its name ends with none of {', '.join(ENDINGS)}.")
-        if any((self.desk.outputs / folder / name).exists() for folder in (FILES, MODELS)):
-            raise ModelError(f"There is a file '{name}' in the library already; rename the new one.")
+        for folder in (FILES, MODELS):
+            _free(self.desk.outputs / folder / name)
         self.desk.outputs.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.desk.outputs).free
         if size + SPARE > free:
@@ -97,9 +97,7 @@ class Bringing:
         if found.kind == "unknown":
             raise ModelError(f"'{name}' is neither a base model nor a file to stack on one; choose another.")
         to = self.desk.outputs / (MODELS if found.kind == "base" else FILES) / name
-        if to.exists():
-            raise ModelError(f"There is a file '{name}' in the library already; rename the new one.")
-        return to
+        return _free(to)
 
     def take(self, text: str) -> Iterator[dict[str, Any]]:
         """Link a file of this machine into the library, or copy it where it lies on another disk; yields how far it is.
@@ -124,6 +122,13 @@ class Bringing:
             yield {"name": self.settle(draft, given.name).name, "linked": linked}
         finally:
             draft.unlink(missing_ok=True)
+
+
+def _free(to: Path) -> Path:
+    """The same path, where nothing lies yet; else raises ModelError."""
+    if to.exists():
+        raise ModelError(f"There is a file '{to.name}' in the library already; rename the new one.")
+    return to
 
 
 def _linked(source: Path, to: Path) -> bool:

@@ -8,10 +8,11 @@ from fastapi.responses import FileResponse
 
 from studio.formats.shelf import FILES
 from studio.ui.media import FRESH, KEEP, inside, inside_folder, stamped
+from studio.ui.reporting import REPORT, written
 
 TABLES = {
     "table.csv": "text/csv; charset=utf-8", "table.md": "text/markdown; charset=utf-8",
-    "experiment.json": "application/json", "grid.png": "image/png", "report.html": "application/octet-stream",
+    "experiment.json": "application/json", "grid.png": "image/png", REPORT: "application/octet-stream",
 }  # fmt: skip
 """What is written beside an experiment, each as it is saved by a browser."""
 SHEETS = "sheets"
@@ -49,6 +50,8 @@ def handout(outputs: Path) -> APIRouter:
         if name not in TABLES:
             raise HTTPException(404)
         found = inside(inside_folder(outputs, experiment), name)
+        if found.name == REPORT:
+            written(found)
         return FileResponse(found, media_type=TABLES[name], filename=f"{experiment}-{name}", headers=FRESH)
 
     @routes.get("/sheet/{experiment}/{folder}/{name}")

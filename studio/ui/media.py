@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, HTMLResponse
 
 from studio.data.scan import ENDINGS
 from studio.ui.app import THEME_COOKIE
-from studio.ui.reporting import themed, translated
+from studio.ui.reporting import themed, translated, written
 from studio.ui.thumbs import Thumbs
 
 SAMPLE_TYPES = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
@@ -108,7 +108,7 @@ def router(outputs: Path, shelf: Shelf) -> APIRouter:
     def report(experiment: str, lang: str = "en", theme: str = Cookie("", alias=THEME_COOKIE)) -> Response:
         found = inside(inside_folder(outputs, experiment), "report.html")
         headers = {**FRESH, "content-security-policy": REPORT_POLICY}
-        page = themed(found.read_text(encoding="utf-8"), theme)
+        page = themed(written(found), theme)
         return HTMLResponse(translated(page, lang), headers=headers)
 
     @routes.get("/table/{experiment}")

@@ -1,15 +1,38 @@
-"""The only file that puts a written report into the visitor's language and theme, not what the user wrote in it."""
+"""The only file that reads a written report, and puts it into the visitor's language and theme."""
 
+import contextlib
 from collections.abc import Sequence
 from html import escape
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Final
 
+from studio.errors import CrucibleError
+from studio.store import ExperimentStore, write_text
 from studio.ui.i18n import LOCALES, tr
+from studio.ui.late import libraries
+
+REPORT: Final = "report.html"
+TOLD: Final = ("weights.json", "votes.jsonl")  # what a visitor said of the experiment
 
 AS_IT_IS: Final = ("style", "script", "code")  # elements whose text is no sentence
 SAID_IN: Final = ("title", "aria-label")  # attributes that hold sentences
 ENDLESS: Final = ("meta", "img", "br", "hr", "link", "input")  # elements without an end
+
+
+def written(report: Path) -> str:
+    """The text of a report, written anew where votes were given, or weights changed, since it was written."""
+    text, store = report.read_text(encoding="utf-8"), ExperimentStore(report.parent)
+    told = [path.stat().st_mtime_ns for name in TOLD if (path := store.path / name).is_file()]
+    if max(told, default=0) <= report.stat().st_mtime_ns:
+        return text
+    libraries()
+    from studio.compare import report as reports
+
+    with contextlib.suppress(CrucibleError):  # the experiment is torn: what was written is still to be read
+        text = reports.html(store)
+        write_text(report, text)
+    return text
 
 
 def themed(html: str, theme: str) -> str:

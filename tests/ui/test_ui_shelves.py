@@ -27,6 +27,7 @@ from studio.ui import ballot, bring, charts, figures, further, sheets
 from studio.ui.desk import Desk
 from studio.ui.draft import Drafts
 from studio.ui.joining import Joining
+from studio.ui.reporting import written
 from studio.ui.stock import File, Item, Stock, arranged
 from studio.ui.tabs import library
 from studio.ui.tasks import Tasks
@@ -341,3 +342,17 @@ def test_a_report_writes_what_the_page_hands_out(store: ExperimentStore) -> None
     begun = time.time() - 5
     report.write(store)
     assert all((store.path / name).stat().st_mtime > begun for name, _ in PAPERS)
+
+
+def test_a_report_says_what_was_told_since_it_was_written(store: ExperimentStore) -> None:
+    page = report.write(store)
+    first, counted = written(page), "<span>Likeness</span> <span>"
+    assert f"{counted}3</span>" in first and written(page) == first
+    weights.keep(store, {"likeness": 4.5, "forgetting": 0})
+    second = written(page)
+    assert f"{counted}4.5</span>" in second and "<span>Forgetting</span> <span>0" not in second
+    assert page.read_text(encoding="utf-8") == second
+    weights.keep(store, dict.fromkeys(weights.read(store), 0.0))
+    assert "Which one?" not in written(page)
+    weights.forget(store)
+    assert written(page) == first

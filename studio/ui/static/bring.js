@@ -1,35 +1,15 @@
 const within = () => element.querySelector('.bringp');
 const units = (count) => { let at = 0; for (; count >= 1000 && at < 3; at++) count /= 1000; return `${count < 100 && at > 1 ? count.toFixed(1) : Math.round(count)} ${['B', 'kB', 'MB', 'GB'][at]}`; };
-let card = null, stop = null;  // how far a file is: it stays in sight on every tab
-const show = (name, cancel) => {
-  card?.remove();
-  card = Object.assign(document.createElement('div'), { className: 'toastx bringx html-container' });
-  card.setAttribute('role', 'status');
-  card.innerHTML = '<span class="said"><b></b><small class="mute"></small><span class="track"><i></i></span></span><button type="button" class="bt small"></button>';
-  card.querySelector('b').textContent = name;
-  card.querySelector('button').textContent = within().dataset.cancel;
-  card.querySelector('button').addEventListener('click', () => { if (stop) stop(); card.remove(); card = null; stop = null; });
-  stop = cancel;
-  (document.querySelector('.gradio-container') || document.body).append(card);
-};
+let card = null;  // of what is on its way
+const show = (name, cancel) => { card = window.crucible.card(name, within().dataset.cancel, () => { card = null; cancel(); }); };
 const far = (done, total, begun) => {
-  if (!card) return;
-  const whole = done >= total;
-  card.querySelector('i').style.width = `${100 * done / Math.max(1, total)}%`;
-  card.querySelector('small').textContent = whole ? within().dataset.judged
-    : `${Math.floor(100 * done / total)} % · ${units(done)} / ${units(total)} · ${units(done / Math.max(.1, (Date.now() - begun) / 1000))}/s`;
+  const speed = done / Math.max(.1, (Date.now() - begun) / 1000);
+  card?.far(done >= total ? within().dataset.judged
+    : `${Math.floor(100 * done / total)} % · ${units(done)} / ${units(total)} · ${units(speed)}/s`, done / Math.max(1, total));
 };
-const failed = (text) => {
-  if (!card) return;
-  stop = null;
-  card.classList.add('err');
-  card.setAttribute('role', 'alert');
-  card.querySelector('small').textContent = text;
-  card.querySelector('.track').remove();
-  card.querySelector('button').textContent = within().dataset.close;
-};
+const failed = (text) => { card?.failed(text, within().dataset.close); card = null; };
 const arrived = (names, linked) => {
-  card?.remove(); card = null; stop = null;
+  card?.away(); card = null;
   trigger('click', { act: 'brought', id: names.join(', '), shift: linked, form: {} });
 };
 const send = (file) => new Promise((resolve) => {  // as it is, so that the server writes it but once
@@ -52,7 +32,7 @@ const bring = async (files) => {
     } catch { said = { error: within().dataset.cut }; }
     if (!said.error) said = await send(file);
     if (!said) break;  // cancelled
-    if (said.error) { if (names.length) arrived(names, false); show(file.name, null); failed(said.error); return; }
+    if (said.error) { if (names.length) arrived(names, false); show(file.name, () => {}); failed(said.error); return; }
     names.push(said.name);
   }
   if (names.length) arrived(names, false);
@@ -82,7 +62,7 @@ document.addEventListener('click', (event) => {
     if (!within().hidden) within().querySelector('[data-do=choose]').focus();
   }
 });
-const path = () => { const text = element.querySelector('#library_path').value.trim(); if (text && !stop) take(text); else element.querySelector('#library_path').focus(); };
+const path = () => { const text = element.querySelector('#library_path').value.trim(); if (text && !card) take(text); else element.querySelector('#library_path').focus(); };
 element.addEventListener('click', (event) => {
   const what = event.target.closest('[data-do]')?.dataset.do;
   if (what === 'choose') element.querySelector('input[type=file]').click();
@@ -93,7 +73,7 @@ element.addEventListener('change', (event) => {
   if (event.target.type !== 'file') return;
   const files = [...event.target.files];
   event.target.value = '';
-  if (files.length && !stop) bring(files);
+  if (files.length && !card) bring(files);
 });
 const tab = element.closest('.tabitem');
 const carries = (event) => [...(event.dataTransfer?.types || [])].includes('Files');
@@ -104,5 +84,5 @@ tab.addEventListener('drop', (event) => {
   if (!carries(event) || !within()) return;
   event.preventDefault();
   const files = [...event.dataTransfer.files];
-  if (files.length && !stop) bring(files);
+  if (files.length && !card) bring(files);
 });

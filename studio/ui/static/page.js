@@ -26,6 +26,21 @@
       const area = Object.assign(document.createElement('textarea'), { value: text });
       document.body.append(area); area.select(); document.execCommand('copy'); area.remove(); done();
     },
+    card(name, cancel, cancelled) {  // how far what is sent is, in sight on every tab
+      const box = Object.assign(document.createElement('div'), { className: 'toastx bringx html-container' });
+      box.setAttribute('role', 'status');
+      box.innerHTML = '<span class="said"><b></b><small class="mute"></small><span class="track"><i></i></span></span><button type="button" class="bt small"></button>';
+      const [title, line, track, button] = ['b', 'small', '.track', 'button'].map((part) => box.querySelector(part));
+      title.textContent = name; button.textContent = cancel;
+      button.addEventListener('click', () => { box.remove(); if (!box.classList.contains('err')) cancelled(); });
+      document.querySelectorAll('.bringx').forEach((older) => older.remove());
+      (document.querySelector('.gradio-container') || document.body).append(box);
+      return {
+        far(text, share, what = name) { title.textContent = what; line.textContent = text; track.firstChild.style.width = `${100 * share}%`; },
+        failed(text, close) { box.classList.add('err'); box.setAttribute('role', 'alert'); track.remove(); line.textContent = text; button.textContent = close; },
+        away() { box.remove(); },
+      };
+    },
   };
   document.addEventListener('click', (event) => {
     const go = event.target.closest('[data-go]');

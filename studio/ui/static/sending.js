@@ -2,31 +2,11 @@
   const zone = element.closest('#dataset_left');
   const told = () => document.querySelector('#dataset_upload').dataset;
   let card = null, request = null, cancelled = false;
-  const put = (role, name, text) => {
-    card?.remove();
-    card = Object.assign(document.createElement('div'), { className: `toastx bringx html-container${role === 'alert' ? ' err' : ''}` });
-    card.setAttribute('role', role);
-    card.innerHTML = '<span class="said"><b></b><small class="mute"></small></span><button type="button" class="bt small"></button>';
-    card.querySelector('b').textContent = name; card.querySelector('small').textContent = text;
-    (document.querySelector('.gradio-container') || document.body).append(card);
-    return card;
-  };
-  const away = () => { card?.remove(); card = null; };
-  const failed = (name, text) => {
-    const button = put('alert', name, text).querySelector('button');
-    button.textContent = told().close; button.addEventListener('click', away);
-  };
+  const put = (name) => { card = window.crucible.card(name, told().cancel, () => { cancelled = true; request?.abort(); }); };
+  const failed = (name, text) => { put(name); card.failed(text, told().close); };
   const shown = (at, of) => {
-    put('status', '', '').querySelector('.said').insertAdjacentHTML('beforeend', '<span class="track"><i></i></span>');
-    const button = card.querySelector('button');
-    button.textContent = told().cancel;
-    button.addEventListener('click', () => { cancelled = true; request?.abort(); away(); });
-    return (name, n, done) => {
-      if (!card || !card.querySelector('i')) return;
-      card.querySelector('b').textContent = name;
-      card.querySelector('small').textContent = told().sending.replace('{n}', n).replace('{of}', at);
-      card.querySelector('i').style.width = `${100 * done / Math.max(1, of)}%`;
-    };
+    put('');
+    return (name, n, done) => card.far(told().sending.replace('{n}', n).replace('{of}', at), done / Math.max(1, of), name);
   };
   const send = (file, far) => new Promise((good) => {  // where it lies now, or what is wrong
     request = new XMLHttpRequest();
@@ -60,7 +40,7 @@
     }
     zone.classList.remove('busy');
     if (cancelled) return;
-    away();
+    card.away();
     if (sent.length) trigger('upload', { files: sent });
     if (wrong) failed(...wrong);
   };
