@@ -3,19 +3,21 @@
 import contextlib
 import functools
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import init
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils._pytree import tree_map_only
 from torch.utils.checkpoint import checkpoint
 
 LOWERED = {F.linear, F.conv1d, F.conv2d, torch.matmul, torch.mm, torch.bmm, torch.baddbmm, torch.addmm, torch.einsum}
 LOWERED |= {Tensor.matmul, Tensor.__matmul__, Tensor.__rmatmul__, Tensor.mm, Tensor.bmm}
+FILLED = {init.normal_, init.uniform_, init.constant_, init.kaiming_uniform_}  # which name their tensor
 RAISED = {F.group_norm, F.layer_norm, torch.group_norm, torch.layer_norm}
 
 
@@ -49,10 +51,12 @@ class _AsOnTheDevice(TorchFunctionMode):
         if wanted is None or self._dtype == torch.float32:
             return func(*args, **kwargs)
 
-        def cast(tensor: Tensor) -> Tensor:
-            return tensor.to(wanted) if tensor.is_floating_point() else tensor
+        def cast(value: Any) -> Any:
+            if isinstance(value, Tensor):
+                return value.to(wanted) if value.is_floating_point() and value.dtype != wanted else value
+            return tree_map_only(Tensor, cast, value) if isinstance(value, (list, tuple)) else value
 
-        return func(*tree_map_only(Tensor, cast, args), **tree_map_only(Tensor, cast, kwargs))
+        return func(*map(cast, args), **{name: cast(value) for name, value in kwargs.items()})
 
 
 class _Held(TorchDispatchMode):
@@ -64,13 +68,13 @@ class _Held(TorchDispatchMode):
         self._known: dict[int, Any] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        before = {leaf.untyped_storage()._cdata for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
+        given = (*args, *kwargs.values()) if kwargs else args
+        before = {tensor.untyped_storage()._cdata for tensor in _tensors(given)}
         answer = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(answer):
-            if isinstance(leaf, Tensor):
-                storage = leaf.untyped_storage()
-                if storage._cdata not in before and storage._cdata not in self._known:
-                    self._take(storage)
+        for tensor in _tensors((answer,)):
+            storage = tensor.untyped_storage()
+            if storage._cdata not in before and storage._cdata not in self._known:
+                self._take(storage)
         return answer
 
     def _take(self, storage: Any) -> None:
@@ -85,6 +89,15 @@ class _Held(TorchDispatchMode):
         self.peak = max(self.peak, self.now)
 
 
+def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
+    """The tensors among what an operator takes or gives, lists of them too."""
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _tensors(value)
+
+
 class _Contentless(TorchFunctionMode):
     """What asks for a tensor's content while it is being built gets a nought; literal tensors and scalars are real."""
 
@@ -92,6 +105,8 @@ class _Contentless(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if func in (torch.tensor, torch.as_tensor):
             return func(*args, **{"device": "cpu", **kwargs})
+        if func in FILLED and kwargs["tensor"].is_meta:
+            return kwargs["tensor"]
         if not (args and isinstance(args[0], Tensor) and args[0].is_meta):
             return func(*args, **kwargs)
         if func in (Tensor.item, Tensor.__float__):
@@ -99,9 +114,13 @@ class _Contentless(TorchFunctionMode):
         if func is Tensor.cpu:
             return args[0]
         if func is Tensor.to:
-            args = tuple("meta" if str(value) == "cpu" else value for value in args)
+            args = tuple("meta" if _is_cpu(value) else value for value in args)
             kwargs |= {"device": "meta"} if "device" in kwargs else {}
         return func(*args, **kwargs)
+
+
+def _is_cpu(value: Any) -> bool:
+    return isinstance(value, (str, torch.device)) and str(value) == "cpu"
 
 
 @contextlib.contextmanager

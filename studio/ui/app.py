@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import logging
 import os
 import socket
 import sys
@@ -42,6 +43,7 @@ def serve(outputs: Path, port: int | None = None, listen: bool = False, browser:
     app = application(outputs, worker, token if listen else "")
     number = taken.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+    server.shutdown = _quietly(server.shutdown)  # type: ignore[method-assign]
     threading.Thread(target=_announce, args=(number, token if listen else "", browser), daemon=True).start()
     try:
         with contextlib.suppress(KeyboardInterrupt):
@@ -51,6 +53,17 @@ def serve(outputs: Path, port: int | None = None, listen: bool = False, browser:
         if worker.current or _is_deep_in_thought():  # runs are on disk, and their locks die with this process
             sys.stdout.flush()
             os._exit(0)
+
+
+def _quietly(shutdown: Any) -> Any:
+    """The same without complaints in the terminal of pages that are still open: they are cut off, and know what to do."""
+
+    async def ended(*args: Any, **kwargs: Any) -> None:
+        for name in ("uvicorn.error", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        await shutdown(*args, **kwargs)
+
+    return ended
 
 
 def _is_deep_in_thought() -> bool:
