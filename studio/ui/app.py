@@ -56,7 +56,7 @@ def serve(outputs: Path, port: int | None = None, listen: bool = False, browser:
 
 
 def _quietly(shutdown: Any) -> Any:
-    """The same without complaints in the terminal of pages that are still open: they are cut off, and know what to do."""
+    """The same without complaints in the terminal of pages that are still open: they are cut off."""
 
     async def ended(*args: Any, **kwargs: Any) -> None:
         for name in ("uvicorn.error", "asyncio"):
