@@ -102,8 +102,8 @@ def test(python: str, words: list[str]) -> int:
     checks = {} if "--no-checks" in words else CHECKS
     failed = [name for name, check in checks.items() if not passes(python, name, check)]
     wanted = [word for word in words if word != "--no-checks"]
-    if not wanted:  # everything: several files at once, two more than there are cores, since some wait for a browser
-        wanted = ["-n", str(min((os.cpu_count() or 1) + 2, 4)), "--dist", "loadfile", "--no-loadscope-reorder"]
+    if not wanted:  # everything: several files at once, one more than there are cores, since some wait for a browser
+        wanted = ["-n", str(min((os.cpu_count() or 1) + 1, 4)), "--dist", "loadfile", "--no-loadscope-reorder"]
     code = subprocess.run([python, "-m", "pytest", *wanted], cwd=pins.ROOT).returncode
     if failed:
         environment.say(f"failed before the tests: {', '.join(failed)}")

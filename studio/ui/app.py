@@ -85,7 +85,7 @@ def application(outputs: Path, worker: Any, token: str = "") -> Any:
         import gradio as gr
     from fastapi import FastAPI
 
-    from studio.ui import faults, turns
+    from studio.ui import faults, sparing, turns
     from studio.ui.bring import router as bringing
     from studio.ui.desk import Desk
     from studio.ui.guard import Guard
@@ -99,6 +99,7 @@ def application(outputs: Path, worker: Any, token: str = "") -> Any:
     page = assemble(desk)
     turns.in_turn(page)
     faults.guarded(page, kept)
+    sparing.sparing(page)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(router(desk.outputs, desk.shelf))
     app.include_router(handout(desk.outputs))

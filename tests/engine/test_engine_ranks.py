@@ -240,6 +240,13 @@ def one_adding(said: dict[str, str], out: str) -> None:
     torch.save([(parameter.detach(), parameter.grad) for parameter in live], f"{out}{rank}")
 
 
+def test_two_ranks_train_dylora(spec: Callable[..., Any], tmp_path: Path, cache: Path) -> None:
+    """Each of them may miss other gradients than its neighbour, in the same step."""
+    store = tiny.new_run(tmp_path / "run", spec("dylora", schedule={"steps": 3}, save={"formats": ["kohya"]}))
+    assert ends(together(store, cache, None, None)) == [0, 0]
+    assert len(list((store.path / "exports").glob("*.safetensors"))) == 1
+
+
 def test_gradients_of_two_ranks_are_added_up_whatever_their_shape(tmp_path: Path) -> None:
     assert ends(both(one_adding, *[(str(tmp_path / "rank"),)] * 2)) == [0, 0]
     found = [torch.load(tmp_path / f"rank{rank}") for rank in (0, 1)]

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -184,22 +180,3 @@ def test_one_inside_the_other_both_act_and_both_leave(sd1: Models) -> None:
 
 def test_only_what_learns_a_rank_a_step_may_miss_gradients() -> None:
     assert [kind for kind, cls in registry().items() if cls.partial] == ["dylora"]
-
-
-def test_two_ranks_train_dylora(spec: Callable[..., Any], tmp_path: Path) -> None:
-    """Each of them may miss other gradients than its neighbour, in the same step."""
-    toml = tmp_path / "spec.toml"
-    toml.write_text(spec("dylora", schedule={"steps": 3}, save={"formats": ["kohya"]}).to_toml(), encoding="utf-8")
-    settings = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    done = subprocess.run(
-        [*command, "-m", "studio.cli", "train", str(toml), "--out", str(tmp_path / "run")],
-        env=settings,
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert len(list((tmp_path / "run" / "exports").glob("*.safetensors"))) == 1

@@ -1,6 +1,6 @@
 """The studio as a person starts it, but with few denoising steps in its samples, so that it is done soon.
 
-Unless ``foretold`` is asked for, nothing is worked out of what runs will need.
+Unless ``foretold`` is asked for, nothing is worked out of what runs will need, and where they learn.
 
 While a file ``leash`` lies beside the outputs, no run goes beyond the step that it names: what a test looks at stays.
 """
@@ -23,6 +23,7 @@ from studio.ui.app import serve
 from studio.ui.desk import Desk
 from studio.ui.forecast import Forecasts
 from studio.ui.order import Order
+from studio.ui.touched import Touched
 
 CLOSING = 0.3  # seconds between the closing of a stream of answers and the page's hearing of it
 OUTPUTS = Path(sys.argv[1])
@@ -64,6 +65,7 @@ if __name__ == "__main__":
     Desk._specs, RunStore.append = quick, leashed  # type: ignore[method-assign]
     if "foretold" not in sys.argv[2:]:
         Forecasts.of = lambda _, specs: {spec.method.kind: None for spec in specs}  # type: ignore[method-assign]
+        Touched.of = lambda _, specs: dict.fromkeys(specs)  # type: ignore[method-assign]
     import gradio.routes
 
     gradio.routes.StreamingResponse = Slow  # type: ignore[misc]

@@ -79,6 +79,7 @@ class Saying:
         return text, list(values.values())
 
 
+@functools.cache
 def sayings() -> list[Saying]:
     """Every text of three words or more in what can reach the page; no docstring."""
     found: dict[str, Saying] = {}

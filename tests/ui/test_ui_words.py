@@ -20,9 +20,8 @@ def test_every_language_has_the_same_keys() -> None:
     assert set(LANGUAGES["en"]) == set(LANGUAGES["zh"])
 
 
-@pytest.mark.parametrize("key", sorted(LANGUAGES["en"]))
-def test_both_texts_have_the_same_slots(key: str) -> None:
-    assert slots(t(key, "en")) == slots(t(key, "zh"))
+def test_both_texts_have_the_same_slots() -> None:
+    assert [key for key in LANGUAGES["en"] if slots(t(key, "en")) != slots(t(key, "zh"))] == []
 
 
 def test_chinese_is_translated() -> None:
