@@ -4,7 +4,7 @@
 {
   const real = window.fetch.bind(window);
   const owed = new Set(), early = new Set();  // calls without their answer; answers that came before their call's receipt
-  let wake = () => {};
+  let wake = () => {}, read = null;  // the stream that the client reads
   const taken = (id) => { if (!early.delete(id)) { owed.add(id); wake(); } };
   const answered = (id) => { if (!owed.delete(id)) early.add(id); };
   const pass = async (from, to) => {  // until the server ends it
@@ -33,7 +33,10 @@
   const lasting = async (what) => {
     const first = await real(what.clone());
     if (!first.ok) return first;
-    const start = (to) => { feed(what, first, to).catch((error) => { owed.clear(); to.error(error); }); };
+    const start = (to) => {
+      read = to;
+      feed(what, first, to).catch((error) => { if (read === to) owed.clear(); to.error(error); });
+    };
     return new Response(new ReadableStream({ start }), { headers: first.headers });
   };
   const join = async (what, how) => {
