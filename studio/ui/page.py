@@ -7,7 +7,7 @@ import gradio as gr
 from studio.ui import advise, joining, view
 from studio.ui.desk import Desk, Now
 from studio.ui.i18n import LANGUAGES, LOCALES
-from studio.ui.speak import QUIET, changed, lang_of, orderly, pane
+from studio.ui.speak import QUIET, changed, heard, lang_of, orderly, pane
 from studio.ui.tabs import compare, dataset, library, methods, system, train
 from studio.ui.walk import Guide
 
@@ -68,8 +68,8 @@ class _Page:
         drafted = [*words, self.methods.name, *self.methods.terms]
         filled = page.load(self.first, None, [*drafted, *data.shown, self.methods.advice], **QUIET)
         for part, name in zip(drafted[1:4], ("trigger", "class_word", "name"), strict=True):
-            heard = part.input if name == "name" else part.change  # a dataset names the experiment, too: not kept
-            heard(self.keeping(name), part, None, trigger_mode="always_last", **QUIET)
+            told = heard(part) if name == "name" else [part.change]  # a dataset names the experiment, too: not kept
+            gr.on(told, self.keeping(name), part, None, trigger_mode="always_last", **QUIET)
         form = self.train.setup
         for opened in (self.train_tab, self.train.setup_view):
             drawn = opened.select(self.set_up, form.shown[-1], form.shown, **orderly("setup"))

@@ -37,6 +37,14 @@ def orderly(tab: str) -> dict[str, Any]:
     return {"trigger_mode": "multiple", "concurrency_id": tab, "concurrency_limit": 1, **QUIET}
 
 
+def heard(field: Any) -> list[Any]:
+    """The events by which a field says what its visitor chose or wrote.
+
+    Gradio's ``input`` of a Textbox is a key press: what is pasted, taken back or composed is heard when it is left.
+    """
+    return [field.input, field.blur] if isinstance(field, gr.Textbox) else [field.input]
+
+
 def pane(elem_id: str, script: str = CLICKS) -> gr.HTML:
     """A place for drawn HTML whose ``data-act`` elements can be clicked, with another ``script`` also its fields."""
     return gr.HTML("", apply_default_css=False, elem_id=elem_id, padding=False, js_on_load=script)

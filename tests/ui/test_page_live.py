@@ -152,6 +152,10 @@ def test_methods_are_advised_on_looked_at_and_picked_by_keyboard(visitor: Visito
     assert re.search("style", page.locator("#methods_which").inner_text()) and before
     page.locator("#methods_repeats label").nth(1).click()
     page.wait_for_selector("#methods_rail >> text=× 2")
+    page.locator("#methods_budget label").nth(2).click()
+    page.fill("#methods_minutes :is(input, textarea)", "2.5")  # as pasted: without a key press
+    page.keyboard.press("Tab")
+    page.wait_for_selector("#methods_rail >> text=/2\\.5/")
     page.add_init_script(script=f"({MIXED})()")
     page.reload()
     page.wait_for_selector("#methods_rail >> text=× 2")

@@ -14,7 +14,7 @@ from studio.ui.i18n import t, tr
 from studio.ui.markup import duration, empty, notice, word
 from studio.ui.offers import Offer, usual
 from studio.ui.order import budget_of, order
-from studio.ui.speak import FORM, QUIET, changed, lang_of, orderly, pane, said, told
+from studio.ui.speak import FORM, QUIET, changed, heard, lang_of, orderly, pane, said, told
 from studio.ui.tabs.dataset import DatasetTab
 
 REPEATS = ("1", "2", "3", "5")
@@ -67,7 +67,13 @@ def build(desk: Desk, data: DatasetTab, tabs: gr.Tabs, label: Any) -> MethodsTab
         part.click(room.clicked, None, shown, **orderly("methods"))
     base.change(room.based, base, shown, **orderly("methods"))
     for field in terms:
-        field.input(room.termed, terms, [*terms[2:], *shown], **{**orderly("methods"), "trigger_mode": "always_last"})
+        gr.on(
+            heard(field),
+            room.termed,
+            terms,
+            [*terms[2:], *shown],
+            **{**orderly("methods"), "trigger_mode": "always_last"},
+        )
     start.click(
         room.start, [name, *terms, base, *words], tabs, trigger_mode="once", show_progress="hidden",
         api_visibility="private",
