@@ -1,6 +1,6 @@
 """The studio as a person starts it, but with few denoising steps in its samples and few looks at what is held out.
 
-Unless ``foretold`` is asked for, nothing is worked out of what runs will need, and where they learn.
+Unless ``foretold`` is asked for, nothing is worked out of what runs will need or where they learn.
 
 While a file ``leash`` lies beside the outputs, no run goes beyond the step that it names: what a test looks at stays.
 """

@@ -112,7 +112,10 @@ def replaced_everywhere(page: Any, photos: Path) -> None:
     assert "sks dog dog" not in str(captions(photos))
     page.fill("#ds_find", "a")
     page.fill("#ds_by", "the")
-    page.click("[data-act=preview]")
+    page.hover("[data-act=preview]")
+    page.mouse.down()  # the field is left, and what it says drawn: the button is elsewhere when it is let go
+    page.wait_for_selector("[data-act=apply]", state="detached")
+    page.mouse.up()
     page.wait_for_selector("#dataset_tool .diff:nth-child(8) ins >> text=the")
     page.click("[data-act=apply]")
     page.wait_for_selector("text=8 captions were changed")

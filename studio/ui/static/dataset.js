@@ -9,11 +9,7 @@ const form = (at) => {
   for (const one of box ? box.querySelectorAll('details[data-name]') : []) found[one.dataset.name] = one.open;
   return found;
 };
-let fresh = {};  // what was typed into a tool's fields since anything but that was said, by name
-const say = (act, at, more = {}) => {
-  if (act !== 'fill') fresh = {};
-  trigger('click', { act, id: at.dataset.id || '', form: form(at), ...words(), ...more });
-};
+const say = (act, at, more = {}) => trigger('click', { act, id: at.dataset.id || '', form: form(at), ...words(), ...more });
 
 element.addEventListener('click', (event) => {
   const at = event.target.closest('[data-act]');
@@ -47,23 +43,6 @@ element.addEventListener('keydown', (event) => {
   const ways = { ArrowLeft: 'left', ArrowRight: 'right', ArrowUp: 'up', ArrowDown: 'down' };
   if (at.matches('.crop') && ways[event.key] && !event.altKey) { event.preventDefault(); say('nudge', at, { id: ways[event.key] }); }
 });
-
-if (element.closest('#dataset_tool')) {  // what is typed is newer than what is drawn meanwhile of the field before
-  const field = (name) => element.querySelector(`.tool[data-form] [name="${CSS.escape(name)}"]`);
-  let last = '';
-  element.addEventListener('input', ({ target }) => {
-    if (target.name && target.matches('.tool[data-form] :is(input:not([type=checkbox]):not([type=radio]):not([type=range]), textarea)')) fresh[target.name] = target.value;
-  });
-  element.addEventListener('focusin', ({ target }) => { last = target.name || ''; });
-  new MutationObserver(() => {
-    for (const [name, text] of Object.entries(fresh)) {
-      const at = field(name);
-      if (!at || at.getAttribute('value') === text) { delete fresh[name]; continue; }
-      if (at.value !== text) at.value = text;
-      if (name === last && document.activeElement === document.body) at.focus({ preventScroll: true });
-    }
-  }).observe(element, { subtree: true, childList: true });
-}
 
 if (element.closest('#dataset_stage')) {
   document.addEventListener('keydown', (event) => {  // where nothing else is being typed

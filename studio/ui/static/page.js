@@ -54,12 +54,16 @@
   });
   const pressable = '[data-act], [data-go], [data-copy]';
   const named = (at) => ['act', 'id', 'go', 'view', 'copy'].map((key) => at.dataset[key]).join('\n');
-  let down = null;  // a button that is drawn anew while it is held down is pressed all the same
-  document.addEventListener('pointerdown', (event) => { down = event.button ? null : event.target.closest?.(pressable); }, true);
+  let down = null, where = null;  // a button that is drawn anew, or moved away, while it is held down is pressed all the same
+  document.addEventListener('pointerdown', (event) => { down = event.button ? null : event.target.closest?.(pressable); where = event; }, true);
   document.addEventListener('pointerup', (event) => {
-    const was = down, at = event.target.closest?.(pressable);
+    const was = down, over = event.target.closest?.(pressable);
     down = null;
-    if (was && !was.isConnected && at && named(at) === named(was)) at.click();
+    if (!was || over === was) return;
+    const stayed = Math.hypot(event.clientX - where.clientX, event.clientY - where.clientY) < 5;
+    const all = stayed ? document.querySelectorAll(pressable) : [over];
+    const at = was.isConnected ? stayed && was : [...all].find((one) => one && named(one) === named(was));
+    if (at) at.click();
   }, true);
   document.addEventListener('input', (event) => {
     if (event.target.matches('.flip input')) {
